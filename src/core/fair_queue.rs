@@ -166,6 +166,24 @@ impl<T> FairQueue<T> {
         Some(entry)
     }
 
+    /// The next app in turn that is not among these.
+    pub fn next_app_except(&mut self, others: &[AppIdent]) -> Option<AppIdent> {
+        for _ in 0..=others.len() {
+            let app = self.next_app()?;
+            if !others.contains(&app) {
+                return Some(app);
+            }
+            // The app whose turn it is stands first in its list.
+            let list = match self.fresh.front() == Some(&app) {
+                true => &mut self.fresh,
+                false => &mut self.turns,
+            };
+            list.pop_front();
+            self.turns.push_back(app);
+        }
+        None
+    }
+
     /// All entries; those of an app in their order.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
         let queues = self.apps.values_mut();

@@ -138,3 +138,22 @@ fn zero_is_no_bound() {
         Ok(())
     );
 }
+
+#[test]
+fn apps_that_are_excepted_lose_no_turn() {
+    let mut queue = queue(1000, 1000);
+    for name in ["a", "b", "a", "c"] {
+        fill(&mut queue, name, 1, 1);
+    }
+    let next = |queue: &mut FairQueue<_>, busy: &[AppIdent]| {
+        let app = queue.next_app_except(busy)?;
+        Some(app.as_str().to_owned())
+    };
+    let busy = [app("a"), app("b")];
+    assert_eq!(next(&mut queue, &[]).as_deref(), Some("a"));
+    assert_eq!(next(&mut queue, &busy).as_deref(), Some("c"));
+    assert!(queue.pop_of(&app("c")).is_some());
+    assert_eq!(next(&mut queue, &busy), None);
+    assert_eq!(next(&mut queue, &busy[..1]).as_deref(), Some("b"));
+    assert_eq!(served(&mut queue).len(), 2);
+}

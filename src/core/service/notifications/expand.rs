@@ -12,23 +12,23 @@ use super::queue::TransientPublish;
 use super::{NotificationQueue, NotificationRules, RenderEvent};
 use crate::core::error::StorageError;
 use crate::core::model::{
-    AppIdent, DuePublish, NewEvent, Notification, OutboxEvent, OutboxEventKind, Position,
+    AppIdent, DuePublish, NewEvent, Notification, OutboxEvent, OutboxEventKind, Position, Timestamp,
 };
 use crate::core::ports::{Clock, Stores};
 use crate::core::service::webhooks::OutboxSpace;
 use crate::core::service::work_in_progress::while_working;
 
-/// The apps whose publishes are processed at the same time, and those that use the store at the same time, without those that wait
-/// for their turn.
+/// The jobs at the same time, each for the stored or for the other publishes of one app, and those that use the store at the same
+/// time, without those that wait for their turn.
 const JOBS: usize = 64;
 const CONCURRENT: usize = 3;
 
-/// The publishes of one app that are claimed together, and the notifications that are written together, about: a publisher waits
-/// for one write at most.
+/// The publishes of one app that are processed together, and the notifications that are read and written together, about: a
+/// publisher waits for one write at most.
 const BATCH: usize = 32;
 const WRITTEN: usize = 256;
 
-/// How long a claim lasts. It is extended with every page.
+/// How long a claim lasts. It is extended with every page, and where less than half of it is left.
 const CLAIM: Duration = Duration::from_secs(20);
 
 /// How often the store is polled, for events that another process has left.
@@ -60,17 +60,22 @@ struct Work {
     publish: Arc<str>,
     /// `None`: the event is not stored.
     due: Option<DuePublish>,
+    claimed_until: Timestamp,
     pages: TargetPages,
+    /// Whether a page was read.
+    has_begun: bool,
 }
 
 impl Work {
-    fn stored(due: DuePublish) -> Self {
+    fn stored(due: DuePublish, claimed_until: Timestamp) -> Self {
         Self {
             event: Arc::new(due.event.new.clone()),
             position: Some(due.event.position),
             publish: Arc::clone(&due.publish),
             pages: TargetPages::new(&due.app, &due.event.new.channel, due.cursor.as_deref()),
             due: Some(due),
+            claimed_until,
+            has_begun: false,
         }
     }
 
@@ -82,7 +87,33 @@ impl Work {
             position: None,
             publish,
             due: None,
+            claimed_until: Timestamp::default(),
+            has_begun: false,
         }
+    }
+}
+
+/// What is processed together.
+enum Job {
+    Stored(AppIdent),
+    /// Events that are not stored.
+    Transient(AppIdent),
+}
+
+/// The apps that have a job of a kind, at most [`JOBS`].
+#[derive(Default)]
+struct BusyApps {
+    stored: Vec<AppIdent>,
+    transient: Vec<AppIdent>,
+}
+
+impl BusyApps {
+    fn ended(&mut self, job: &Job) {
+        let (apps, ended) = match job {
+            Job::Stored(app) => (&mut self.stored, app),
+            Job::Transient(app) => (&mut self.transient, app),
+        };
+        apps.retain(|app| app != ended);
     }
 }
 
@@ -123,11 +154,7 @@ impl NotificationExpander {
         }
         // Events that are not stored are known to this node only.
         let rest = async {
-            loop {
-                let transient = self.queue.pop_some(BATCH);
-                if transient.is_empty() {
-                    break;
-                }
+            while let Some((_, transient)) = self.queue.pop_some(BATCH, &[]) {
                 self.expand(transient.into_iter().map(Work::transient).collect())
                     .await;
             }
@@ -141,35 +168,34 @@ impl NotificationExpander {
 
     async fn process(&self) {
         let mut jobs = FuturesUnordered::new();
-        let mut busy: Vec<AppIdent> = Vec::new();
+        let mut busy = BusyApps::default();
         let mut last: Option<AppIdent> = None;
         loop {
             let mut found = false;
-            while jobs.len() < JOBS {
-                let transient = self.queue.pop_some(BATCH);
-                if transient.is_empty() {
-                    break;
-                }
-                found = true;
-                let work = transient.into_iter().map(Work::transient).collect();
-                jobs.push(self.job(None, work));
-            }
-            let turn = (busy.clone(), last.clone());
-            let claim = self.claim(turn, JOBS.saturating_sub(jobs.len()));
-            for (app, claimed) in
-                while_working(&mut jobs, |done| ended(&mut busy, done), claim).await
+            while jobs.len() < JOBS
+                && let Some((app, transient)) = self.queue.pop_some(BATCH, &busy.transient)
             {
                 found = true;
-                busy.push(app.clone());
+                busy.transient.push(app.clone());
+                let work = transient.into_iter().map(Work::transient).collect();
+                jobs.push(self.job(Job::Transient(app), work));
+            }
+            let turn = (busy.stored.clone(), last.clone());
+            let claim = self.claim(turn, JOBS.saturating_sub(jobs.len()));
+            for (app, claimed) in while_working(&mut jobs, |done| busy.ended(&done), claim).await {
+                found = true;
+                busy.stored.push(app.clone());
                 last = Some(app.clone());
-                let work = claimed.into_iter().map(Work::stored).collect();
-                jobs.push(self.job(Some(app), work));
+                let until = self.clock.now().plus(CLAIM);
+                let work = claimed.into_iter().map(|due| Work::stored(due, until));
+                let work = work.collect();
+                jobs.push(self.job(Job::Stored(app), work));
             }
             if found && jobs.len() < JOBS {
                 continue;
             }
             tokio::select! {
-                Some(done) = jobs.next() => ended(&mut busy, done),
+                Some(done) = jobs.next() => busy.ended(&done),
                 () = self.queue.recorded.notified(), if jobs.len() < JOBS => {}
                 () = sleep(POLL) => {}
             }
@@ -204,9 +230,9 @@ impl NotificationExpander {
         by_app
     }
 
-    async fn job(&self, app: Option<AppIdent>, work: Vec<Work>) -> Option<AppIdent> {
+    async fn job(&self, job: Job, work: Vec<Work>) -> Job {
         self.expand(work).await;
-        app
+        job
     }
 
     /// Processes publishes of one app to their end.
@@ -222,13 +248,17 @@ impl NotificationExpander {
         }
     }
 
-    /// Puts the next page of each publish into the outbox, and removes those that have no more.
+    /// Puts the next page of the first publishes into the outbox, and removes those that have no more.
     async fn expand_page(&self, work: &mut Vec<Work>) -> Result<(), StorageError> {
         let mut events = Vec::new();
         let mut finished = Vec::new();
         let mut failure = None;
+        let mut read = 0;
         let permit = self.permits.acquire().await;
         for (at, work) in work.iter_mut().enumerate() {
+            if read >= WRITTEN {
+                break;
+            }
             let addresses = match work.pages.next(&self.stores).await {
                 Ok(addresses) => addresses,
                 Err(error) => {
@@ -240,6 +270,8 @@ impl NotificationExpander {
                 finished.push(at);
                 continue;
             }
+            read += addresses.len();
+            work.has_begun = true;
             let frame = (self.render)(&work.event, work.position);
             events.push(OutboxEvent {
                 app: work.event.app.clone(),
@@ -271,7 +303,7 @@ impl NotificationExpander {
     }
 
     /// Writes notifications, as soon as the app has space for them.
-    async fn put(&self, events: &mut Vec<OutboxEvent>, work: &[Work]) {
+    async fn put(&self, events: &mut Vec<OutboxEvent>, work: &mut [Work]) {
         loop {
             let mut rejected = {
                 let mut space = self.space.lock().await;
@@ -314,24 +346,25 @@ impl NotificationExpander {
         }
     }
 
-    /// Extends the claims, and records how far the publishes have come.
-    async fn extend(&self, work: &[Work], advanced: bool) {
-        let until = self.clock.now().plus(CLAIM);
+    /// Records how far the publishes have come, and extends the claims.
+    async fn extend(&self, work: &mut [Work], advanced: bool) {
         for work in work {
-            let Some(due) = &work.due else { continue };
-            let cursor = work.pages.cursor().filter(|_| advanced);
-            // A publish with few targets is finished next.
-            if cursor.is_none() && advanced {
+            let Some(due) = &mut work.due else { continue };
+            let cursor = match work.has_begun && advanced {
+                // A publish with few targets is finished next.
+                true if work.pages.cursor().is_none() => continue,
+                true => work.pages.cursor(),
+                false => due.cursor.clone(),
+            };
+            let now = self.clock.now();
+            if cursor == due.cursor && now.plus(CLAIM / 2) < work.claimed_until {
                 continue;
             }
-            let cursor = cursor.or_else(|| due.cursor.clone());
+            let until = now.plus(CLAIM);
             let advance = self.stores.due.advance_due(due, cursor.as_deref(), until);
-            let _ = self.queue.pacing.call(advance).await;
+            if self.queue.pacing.call(advance).await.is_ok() {
+                (due.cursor, work.claimed_until) = (cursor, until);
+            }
         }
     }
-}
-
-/// The job of an app has ended; `None`: its events are not stored.
-fn ended(busy: &mut Vec<AppIdent>, done: Option<AppIdent>) {
-    busy.retain(|app| Some(app) != done.as_ref());
 }

@@ -1,5 +1,6 @@
 //! Publishes on their way to their targets.
 
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -96,19 +97,16 @@ impl NotificationQueue {
         }
     }
 
-    /// Removes some events of one app, at most this number.
-    pub(super) fn pop_some(&self, count: usize) -> Vec<TransientPublish> {
+    /// Removes some events of the next app in turn that is not among the busy ones, at most this number.
+    pub(super) fn pop_some(
+        &self,
+        count: usize,
+        busy: &[AppIdent],
+    ) -> Option<(AppIdent, Vec<TransientPublish>)> {
         let mut pending = self.pending.lock();
-        let mut popped: Vec<TransientPublish> = Vec::new();
-        while popped.len() < count
-            && let Some((next, _)) = pending.peek()
-            && popped
-                .first()
-                .is_none_or(|first| first.event.app == next.event.app)
-        {
-            popped.extend(pending.pop());
-        }
-        popped
+        let app = pending.next_app_except(busy)?;
+        let popped = iter::from_fn(|| pending.pop_of(&app)).take(count).collect();
+        Some((app, popped))
     }
 
     /// Counts an event that is not stored, and for which the outbox has no space.
