@@ -1,6 +1,7 @@
 //! The environment of one test: a store and the tasks that run on it.
 
 use std::any::Any;
+use std::thread;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -20,11 +21,24 @@ use crate::server::{ServerSetup, TestServer};
 /// Longer than any operation that a test waits for, also on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The time between two polls, once some have failed: what is waited for needs the processor.
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
+const IMMEDIATE_POLLS: usize = 20;
+
 /// Polls a condition that has no notification.
 pub async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     let polls = async {
-        while !is_so().await {
-            tokio::task::yield_now().await;
+        for poll in 0.. {
+            if is_so().await {
+                return;
+            }
+            if poll < IMMEDIATE_POLLS {
+                tokio::task::yield_now().await;
+                continue;
+            }
+            // On a thread of its own: a paused clock does not advance meanwhile.
+            let pause = tokio::task::spawn_blocking(|| thread::sleep(POLL_INTERVAL));
+            pause.await.expect("a thread that only waits");
         }
     };
     timeout(PATIENCE, polls)
