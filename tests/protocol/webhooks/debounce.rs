@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pushi::core::hub::{ConnectionOrigin, SubscribedVia};
-use pushi::core::model::{OutboxEvent, OutboxEventKind};
+use pushi::core::model::{App, AppSettings, OutboxEvent, OutboxEventKind};
 use pushi::core::ports::DialectId;
-use pushi::core::service::Service;
+use pushi::core::service::{AppError, Service};
 use pushi_test_support::{Fault, FaultyStore, ServerSetup, TestEnv, TestServer, channel, user};
 use serde_json::json;
 use tokio::sync::Notify;
@@ -268,7 +268,17 @@ pub(super) async fn a_survivor_reports_what_a_dead_node_did_not(env: &TestEnv) {
         )
         .unwrap();
     connection.subscribe(&channel("news"), SubscribedVia::Client, None);
-    pass(10_100).await;
+    // Changed webhooks are handled at once, and do not delay the comparison of all apps.
+    let other = server.other_app(AppSettings::default()).await;
+    for webhooks in [vec![hook(HOOK)], Vec::new()] {
+        let change = |app: &mut App| {
+            app.settings.webhooks.clone_from(&webhooks);
+            Ok::<(), AppError>(())
+        };
+        let changed = server.service.update_app(&other.ident, &change);
+        changed.await.unwrap();
+        pass(5_050).await;
+    }
     assert_eq!(
         outbox(&env.stores, &server).await,
         ["channel_occupied news"]

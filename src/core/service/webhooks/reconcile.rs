@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::WebhookQueue;
 use super::filter::{tracks_members, tracks_occupancy};
@@ -91,23 +91,28 @@ impl Reconciler {
                 tracing::debug!(%error, "webhook presence not reconciled, retrying");
                 sleep(RETRY).await;
             }
+            let mut next = Instant::now() + INTERVAL;
             loop {
                 let due = async {
                     match self.queue.single_node {
                         true => std::future::pending().await,
-                        false => drop(timeout(INTERVAL, self.node_failed.notified()).await),
+                        false => drop(timeout_at(next, self.node_failed.notified()).await),
                     }
                 };
                 tokio::select! {
+                    // Frequent changes must not delay the comparison of all apps.
                     biased;
+                    // A failure is repeated at the next interval.
+                    () = due => {
+                        let _ = self.reconcile_all(&mut apps).await;
+                        next = Instant::now() + INTERVAL;
+                    }
                     () = self.changes.added() => {
                         self.reconcile_each(&self.changes, Report::Silent).await;
                     }
                     () = self.queue.missed.added() => {
                         self.reconcile_each(&self.queue.missed, Report::Send).await;
                     }
-                    // A failure is repeated at the next interval.
-                    () = due => drop(self.reconcile_all(&mut apps).await),
                 }
             }
         };
