@@ -17,7 +17,7 @@ use crate::core::service::Service;
 const POLL: Duration = Duration::from_millis(250);
 
 /// How long events gather after others were sent, unless they fill a batch: a write for each would cost publishers more than the events do.
-const GATHER: Duration = Duration::from_millis(100);
+const GATHER: Duration = Duration::from_millis(250);
 
 /// How long an answer of another node is awaited.
 const ANSWER: Duration = Duration::from_secs(1);
