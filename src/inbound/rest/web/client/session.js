@@ -356,6 +356,8 @@ class Session {
     const protocol = event.startsWith("pusher_internal:") && JSON.parse(data);
     switch (event) {
       case "pusher_internal:subscription_succeeded":
+        // Responses arrive in the order of the requests: this one belongs to the subscription before.
+        if (this.#leaving.has(channel)) break;
         if (wire?.status === "asking" || wire?.status === "on") this.#accept(wire, protocol);
         break;
       case "pusher_internal:unsubscription_succeeded":
@@ -389,7 +391,7 @@ class Session {
     const error = new PushiError(data.message, { ...data, channel });
     const entry = this.post.failed(channel, data);
     entry?.reject(error);
-    if (data.event === "pusher:subscribe" && wire) this.#refuse(wire, error);
+    if (data.event === "pusher:subscribe" && wire && !this.#leaving.has(channel)) this.#refuse(wire, error);
     if (data.event === "pusher:token" && wire) this.#tokenEnded(wire, error);
     if (data.event === "pusher:unsubscribe") take(this.#leaving, channel)?.();
     if (!channel) this.#code = data.code;
