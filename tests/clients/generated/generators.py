@@ -125,7 +125,9 @@ def rust(workshop: Workshop) -> list[str]:
     names = "ApplicationJson|ApplicationXNdjson|TextEventStream|TextPlain;Charset=utf8|(?i:(idempotency|last_?event)_?(key|id))"
     names += "|retry_after|www_authenticate|pushi_stream|pushi_cursor|type|use"
     own = f"AbstractRustCodegen - ({names}) cannot be used as a (model|parameter|field/variable) name"
-    workshop.openapi_generator("rust", "--global-property=apiTests=false,modelTests=false", allowed=own)
+    # The version stands in the committed lock: not that of the server.
+    version = "--additional-properties=packageVersion=1.0.0"
+    workshop.openapi_generator("rust", version, "--global-property=apiTests=false,modelTests=false", allowed=own)
     workshop.run("cargo", "build", "--locked", "--quiet")
     shutil.copy(INSTALLED / "cargo/debug/program", workshop.folder)
     # The dependencies stay for the next client.
