@@ -110,6 +110,7 @@ test("the live tail shows each event of both nodes once", options, async () => {
   const facts = async (data) => {
     const item = page.locator("#events li", { hasText: data });
     await item.locator("summary").click();
+    await item.locator("dt", { hasText: "Node" }).waitFor();
     const [terms, values] = [await item.locator("dt").allInnerTexts(), await item.locator("dd").allInnerTexts()];
     return Object.fromEntries(terms.map((term, index) => [term, values[index]]));
   };
