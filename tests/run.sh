@@ -66,7 +66,7 @@ start_needed_services() {
 run_rust() {
   printf '== cargo test\n'
   if [ "${CI:-}" = true ]; then export PUSHI_SIMULATION_SECONDS="${PUSHI_SIMULATION_SECONDS:-120}"; fi
-  cargo test --workspace --locked || FAILED=1
+  cargo test --workspace --locked --no-fail-fast || FAILED=1
 }
 
 ATTACKS=$TESTS/clients/failure/test_attacks.py
