@@ -34,7 +34,7 @@ fuzz() {
   local target=$1 found=$WORK/corpus/$1 status=0
   mkdir -p "$found" "$WORK/artifacts"
   # The exit code of a time limit is 0. Leaks are not looked for: they need the sanitizer.
-  "$TARGET_DIR/debug/$target" "$found" "corpus/$target" -max_total_time="$SECONDS_EACH" -max_len=4096 -timeout=10 \
+  "$TARGET_DIR/debug/$target" "$found" "corpus/$target" -max_total_time="$SECONDS_EACH" -seed=1 -max_len=4096 -timeout=10 \
     -rss_limit_mb=1024 -print_final_stats=1 -artifact_prefix="$WORK/artifacts/$target-" >"$RESULTS/$target.log" 2>&1 || status=$?
   echo "$status" >"$RESULTS/$target.status"
 }

@@ -28,6 +28,7 @@
 //! Only the variables of this program cause an error. A line of another program that cannot be read
 //! is skipped, and so is only its first line if its closing quote is missing.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -98,11 +99,8 @@ pub(crate) fn parse(
             }
             Ok(None) => {}
             Err(mistake) if is_own(entry.name) => {
-                return Err(format!(
-                    "line {line}: {} {}",
-                    entry.name,
-                    mistake.describe(entry.name)
-                ));
+                let name = shown(entry.name);
+                return Err(format!("line {line}: {name} {}", mistake.describe(&name)));
             }
             Err(_) => {}
         }
@@ -110,6 +108,14 @@ pub(crate) fn parse(
         rest = &rest[entry.length..];
     }
     Ok(values)
+}
+
+/// A name as an error shows it: at most 100 characters.
+fn shown(name: &str) -> Cow<'_, str> {
+    match name.char_indices().nth(100) {
+        Some((end, _)) => format!("{}…", &name[..end]).into(),
+        None => name.into(),
+    }
 }
 
 /// A line of the file, or the lines of one value in quotes.
@@ -154,7 +160,8 @@ impl Mistake {
             ),
             Self::Braces => "has a ${ that is not ${NAME} or ${NAME:-default}: use single quotes if the characters are meant".to_owned(),
             Self::Unset(other) => format!(
-                "refers to ${{{other}}}, which is set neither in the environment nor on an earlier line: use single quotes if the characters are meant"
+                "refers to ${{{}}}, which is set neither in the environment nor on an earlier line: use single quotes if the characters are meant",
+                shown(other)
             ),
             Self::NotUtf8 => "has a value that is not UTF-8 text".to_owned(),
         }
