@@ -216,19 +216,13 @@ pub(crate) async fn appended_events_survive_reopening<F: Fixture>(fixture: &F) {
 
 pub(crate) async fn a_mid_that_is_there_is_a_conflict(fixture: &impl Fixture) {
     let (stores, other) = (fixture.open().await, fixture.open().await);
-    let (one, two) = (app(&stores, "a").await, app(&stores, "b").await);
+    let one = app(&stores, "a").await;
     let there = event(&one, "room", "there");
     append(&stores, std::slice::from_ref(&there)).await;
-    let elsewhere = NewEvent {
-        mid: there.mid.clone(),
-        ..event(&two, "room", "again")
-    };
-    for again in [there.clone(), elsewhere] {
-        assert!(matches!(
-            other.events.append(&[again]).await[..],
-            [Err(StorageError::Conflict("mid"))]
-        ));
-    }
+    assert!(matches!(
+        other.events.append(std::slice::from_ref(&there)).await[..],
+        [Err(StorageError::Conflict("mid"))]
+    ));
     let beside = event(&one, "room", "beside");
     let batch = other.events.append(&[beside.clone(), there]).await;
     assert!(matches!(batch[1], Err(StorageError::Conflict("mid"))));

@@ -8,10 +8,13 @@ mod takeover;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pushi::core::ports::ReadLimit;
+
 use self::copying::*;
 use self::members::*;
 use self::takeover::*;
-use crate::fixture::{Fixture, Mongo, TIMEOUT};
+use crate::fixture::{Fixture, Mongo, Proxy, Remote, TIMEOUT};
+use crate::samples::{app, append, channel, event, serials};
 
 /// Each on both servers.
 macro_rules! on_each {
@@ -35,6 +38,7 @@ macro_rules! on_each {
 
 on_each! {
     concurrent_starts_do_not_collide,
+    a_batch_is_stored_by_three_commands,
     original_data_is_read,
     members_of_the_original_keep_their_types,
     any_members_of_the_original_are_given_back,
@@ -118,4 +122,25 @@ async fn concurrent_starts_do_not_collide<const OTHER: bool>(database: Mongo<OTH
     for task in (0..8).map(|_| open()).collect::<Vec<_>>() {
         task.await.unwrap().database.ping().await.unwrap();
     }
+}
+
+async fn a_batch_is_stored_by_three_commands<const OTHER: bool>(database: Mongo<OTHER>) {
+    let proxy = Proxy::to(database.server().await).await;
+    let timeout = if OTHER { 5 * TIMEOUT } else { TIMEOUT };
+    let stores = database.open_through(proxy.port(), timeout).await;
+    let app = app(&stores, "a").await;
+    let batch =
+        || ["one", "two"].map(|channel| [event(&app, channel, "x"), event(&app, channel, "y")]);
+    append(&stores, &batch().concat()).await;
+    let mut fewest = u32::MAX;
+    // Each second, a batch looks for events of the original first; a cleanup may run at the start.
+    for _ in 0..10 {
+        let before = proxy.commands();
+        append(&stores, &batch().concat()).await;
+        fewest = fewest.min(proxy.commands() - before);
+    }
+    assert_eq!(fewest, 3);
+    let (one, limit) = (channel("one"), ReadLimit::events(100));
+    let stored = stores.events.replay(&app.ident, &one, 0, 100, limit).await;
+    assert_eq!(serials(&stored.unwrap()), (1..=22).collect::<Vec<u64>>());
 }

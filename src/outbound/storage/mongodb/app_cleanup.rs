@@ -110,11 +110,13 @@ impl MongoStore {
             doc! { "instance": claim_instance(ident.as_str()) },
         );
         let collections = &self.collections;
+        // First, because an append is valid where it finds its head afterwards.
+        let heads = collections.heads.delete_many(own.clone());
+        heads.await.map_err(classify)?;
         let known = [
             &collections.events,
             &collections.subscriptions,
             &collections.associations,
-            &collections.heads,
         ];
         let further = [
             &collections.intervals,

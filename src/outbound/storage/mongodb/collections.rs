@@ -133,6 +133,16 @@ impl Collections {
         collection: &Collection<Document>,
         updates: Vec<Document>,
     ) -> StorageResult<()> {
+        self.counted_update(collection, updates).await.map(drop)
+    }
+
+    /// [`Collections::bulk_update`]; returns the number of updates that matched a document or inserted one.
+    pub(super) async fn counted_update(
+        &self,
+        collection: &Collection<Document>,
+        updates: Vec<Document>,
+    ) -> StorageResult<usize> {
+        let mut matched = 0;
         for updates in updates.chunks(MANY) {
             let mut command =
                 doc! { "update": collection.name(), "updates": updates, "ordered": true };
@@ -152,11 +162,12 @@ impl Collections {
                             "the server did not apply all updates",
                         ));
                     }
+                    matched += usize::try_from(value::int(&done, "n")?).unwrap_or(0);
                     break;
                 }
             }
         }
-        Ok(())
+        Ok(matched)
     }
 }
 

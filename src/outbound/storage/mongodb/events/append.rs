@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use mongodb::bson::doc;
 
+use super::MANY;
 use super::document::{ChannelRef, document_of};
 use super::pending::{AppendState, InsertOutcome, PendingInsert};
-use super::{MANY, all};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, ChannelName, NewEvent, Position};
 use crate::outbound::storage::StorageResult;
 use crate::outbound::storage::mongodb::due::due_of;
+use crate::outbound::storage::mongodb::error::classify;
 use crate::outbound::storage::mongodb::{MongoStore, value};
 
 /// Approximate limit of one insert in bytes, far below the limit of a message to the server.
@@ -20,6 +21,9 @@ const MAX_INSERT_BYTES: usize = 8 << 20;
 
 /// Maximum number of cached heads; the cache is cleared when it is exceeded.
 const MAX_CACHED_HEADS: usize = 100_000;
+
+/// Maximum number of cached ids of apps; the cache is cleared when it is exceeded.
+const MAX_CACHED_APPS: usize = 10_000;
 
 /// The progress of one batch.
 struct AppendBatch<'a> {
@@ -42,7 +46,7 @@ impl MongoStore {
         due: &[Option<Arc<str>>],
     ) -> StorageResult<Vec<Result<Position, StorageError>>> {
         self.resolve_pending(appends).await?;
-        let mut batch = self.start_batch(events, due).await?;
+        let mut batch = self.start_batch(appends, events, due).await?;
         while !batch.queue.is_empty() {
             while !batch.queue.is_empty() {
                 self.insert_chunk(appends, &mut batch).await?;
@@ -69,13 +73,23 @@ impl MongoStore {
     /// Sets the results of events that cannot be stored, and queues the rest.
     async fn start_batch<'a>(
         &self,
+        appends: &mut AppendState,
         events: &'a [NewEvent],
         due: &'a [Option<Arc<str>>],
     ) -> StorageResult<AppendBatch<'a>> {
-        let (app_ids, existing) = tokio::try_join!(
-            self.app_ids(events.iter().map(|event| &event.app)),
-            self.existing_mids(events)
-        )?;
+        if appends.app_ids.len() > MAX_CACHED_APPS {
+            appends.app_ids.clear();
+        }
+        let is_unknown = |app: &&AppIdent| !appends.app_ids.contains_key(*app);
+        let unknown: Vec<&AppIdent> = events
+            .iter()
+            .map(|event| &event.app)
+            .filter(is_unknown)
+            .collect();
+        if !unknown.is_empty() {
+            let read = self.app_ids(unknown.into_iter()).await?;
+            appends.app_ids.extend(read);
+        }
         let results = events.iter().map(|_| None).collect();
         let mut batch = AppendBatch {
             events,
@@ -85,11 +99,8 @@ impl MongoStore {
             unconfirmed: HashMap::new(),
         };
         for (index, event) in events.iter().enumerate() {
-            match app_ids.get(&event.app) {
+            match appends.app_ids.get(&event.app) {
                 None => batch.set_result(index, Err(StorageError::NotFound)),
-                Some(_) if existing.contains(&*event.mid.0) => {
-                    batch.set_result(index, Err(StorageError::Conflict("mid")))
-                }
                 Some(app_id) => batch.queue.push_back((index, *app_id)),
             }
         }
@@ -151,11 +162,10 @@ impl MongoStore {
                 let next = chunk
                     .get(stored)
                     .and_then(|(index, _)| batch.events.get(*index));
-                let taken = !own
-                    && !self
-                        .existing_mids(next.map(std::slice::from_ref).unwrap_or_default())
-                        .await?
-                        .is_empty();
+                let taken = match next {
+                    Some(next) if !own => self.has_mid(next).await?,
+                    _ => false,
+                };
                 if let Some((index, _)) = taken.then(|| batch.queue.remove(stored)).flatten() {
                     batch.set_result(index, Err(StorageError::Conflict("mid")));
                 }
@@ -264,21 +274,12 @@ impl MongoStore {
         Ok(())
     }
 
-    /// Finds the `mid`s that exist already, in any app.
-    async fn existing_mids(&self, events: &[NewEvent]) -> StorageResult<HashSet<String>> {
-        let mut existing = HashSet::new();
-        for events in events.chunks(MANY) {
-            let mids: Vec<&str> = events.iter().map(|event| &*event.mid.0).collect();
-            let found = self
-                .collections
-                .events
-                .find(doc! { "mid": { "$in": mids } })
-                .projection(doc! { "mid": 1 });
-            for document in all(found).await? {
-                existing.insert(value::text(&document, "mid")?.to_owned());
-            }
-        }
-        Ok(existing)
+    /// Whether the event's app has stored an event with its `mid`.
+    async fn has_mid(&self, event: &NewEvent) -> StorageResult<bool> {
+        let same = doc! { "mid": &*event.mid.0, "instance": event.app.as_str() };
+        let found = self.collections.events.find_one(same);
+        let found = found.projection(doc! { "_id": 1 }).await;
+        found.map(|found| found.is_some()).map_err(classify)
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{Bson, Document, doc};
 
 use super::all;
 use super::document::ChannelRef;
@@ -21,6 +21,8 @@ use crate::outbound::storage::mongodb::{MongoStore, value};
 pub(in super::super) struct AppendState {
     /// Cached serials of heads by their `_id`. Other instances may have appended since.
     pub(super) heads: HashMap<String, i64>,
+    /// The ids of apps; one may have been deleted since, which the confirmation of its events finds.
+    pub(super) app_ids: HashMap<AppIdent, i64>,
     /// Inserts that are not confirmed.
     pub(super) pending: Vec<PendingInsert>,
     /// Number of inserts at the end of `pending` without a response.
@@ -143,6 +145,10 @@ impl MongoStore {
         for insert in &appends.pending {
             newest.insert(insert.channel_ref.head_id(), insert);
         }
+        if self.raise_valid_heads(&appends.pending, &newest).await? {
+            return Ok(std::mem::take(&mut appends.pending));
+        }
+        appends.app_ids.clear();
         let (floors, app_ids) = tokio::try_join!(
             self.raise_heads(&newest),
             self.app_ids(appends.pending.iter().map(|insert| &insert.channel_ref.app))
@@ -194,6 +200,38 @@ impl MongoStore {
             .into_iter()
             .filter(|insert| !invalid.contains(&insert.mid))
             .collect())
+    }
+
+    /// Raises the recorded heads where all of them exist, with floors below the inserts: then all inserts are valid. A head
+    /// exists as long as its app, since the removal of an app begins with the heads: what was inserted before is removed too.
+    ///
+    /// One command, which is all that most batches need.
+    async fn raise_valid_heads(
+        &self,
+        pending: &[PendingInsert],
+        newest: &BTreeMap<String, &PendingInsert>,
+    ) -> StorageResult<bool> {
+        // The first event of a channel, which has no head yet.
+        if pending.iter().any(|insert| insert.serial == 1) {
+            return Ok(false);
+        }
+        let mut lowest: HashMap<String, i64> = HashMap::new();
+        for insert in pending {
+            let serial = lowest.entry(insert.channel_ref.head_id());
+            let serial = serial.or_insert(insert.serial);
+            *serial = insert.serial.min(*serial);
+        }
+        let raise = |(id, insert): (&String, &&PendingInsert)| {
+            let change = doc! { "$max": { "serial": insert.serial, "id": insert.id } };
+            let below = doc! { "floor": { "$lt": lowest.get(id).copied() } };
+            let valid = vec![doc! { "floor": Bson::Null }, below];
+            doc! { "q": { "_id": id, "$or": valid }, "u": change }
+        };
+        let raised = self
+            .collections
+            .counted_update(&self.collections.heads, newest.iter().map(raise).collect())
+            .await?;
+        Ok(raised == newest.len())
     }
 
     /// Raises the recorded heads, and returns the floors: serials up to which events may have been removed.
