@@ -201,8 +201,9 @@ impl Server {
     /// # Errors
     /// Fails where the store does, or the operating system provides no random numbers.
     pub async fn first_app(&self) -> Result<Option<FirstApp>, StartError> {
+        let ident = bootstrap::random_ident()?;
         StartAttempts::new(self.store_timeout)
-            .repeat(async || Ok(bootstrap::first_app(&self.service).await?))
+            .repeat(async || Ok(bootstrap::first_app(&self.service, &ident).await?))
             .await
     }
 

@@ -143,6 +143,7 @@ impl World {
             push: PushCredentials::default(),
             settings: AppSettings::default(),
             now: Timestamp::default(),
+            first: false,
         };
         stores.apps.create(create).await.unwrap();
         let room = ChannelName::trusted("presence-room");

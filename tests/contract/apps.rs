@@ -188,6 +188,43 @@ pub(crate) async fn one_of_twenty_concurrent_creates_succeeds(fixture: &impl Fix
     assert_eq!((made, one.apps.list(0, 10).await.unwrap().len()), (1, 1));
 }
 
+pub(crate) async fn one_of_twenty_concurrent_first_apps_is_created(fixture: &impl Fixture) {
+    let (one, two) = (fixture.open().await, fixture.open().await);
+    let first = |n: u32| CreateApp {
+        first: true,
+        ..app_to_create(&format!("a{n}"))
+    };
+    let tasks: Vec<_> = (0..20)
+        .map(|n| {
+            let apps = if n % 2 == 0 { &one.apps } else { &two.apps }.clone();
+            let app = first(n);
+            tokio::spawn(async move { apps.create(app).await })
+        })
+        .collect();
+    let mut made = Vec::new();
+    for task in tasks {
+        match task.await.unwrap() {
+            Ok(app) => made.push(app),
+            Err(StorageError::Conflict("first")) => {}
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(made.len(), 1);
+    assert_eq!(one.apps.list(0, 10).await.unwrap(), made);
+
+    // Others are not restricted, and where none is left there is a first one again.
+    let other = app(&two, "b").await;
+    for ident in [&made[0].ident, &other.ident] {
+        assert!(matches!(
+            two.apps.create(first(20)).await,
+            Err(StorageError::Conflict("first"))
+        ));
+        one.apps.delete(ident).await.unwrap();
+    }
+    let again = two.apps.create(first(20)).await.unwrap();
+    assert_eq!(one.apps.list(0, 10).await.unwrap(), [again]);
+}
+
 pub(crate) async fn an_update_is_read_back_whole(fixture: &impl Fixture) {
     let (stores, other) = (fixture.open().await, fixture.open().await);
     let plain = app(&stores, "a").await;

@@ -43,6 +43,7 @@ macro_rules! contract {
             a_created_app_is_read_back_by_ident_by_key_and_in_the_list,
             a_taken_ident_or_key_is_a_conflict_and_stores_nothing,
             one_of_twenty_concurrent_creates_succeeds,
+            one_of_twenty_concurrent_first_apps_is_created,
             an_update_is_read_back_whole,
             an_update_changes_neither_id_nor_ident_nor_creation,
             an_update_of_a_stale_version_is_a_conflict,

@@ -21,6 +21,7 @@ pub(crate) fn app_to_create(ident: &str) -> CreateApp {
         push: PushCredentials::default(),
         settings: AppSettings::default(),
         now: NOW,
+        first: false,
     }
 }
 

@@ -111,6 +111,7 @@ async fn write_app(target: &CopyStore, app: &App) -> Result<(), StorageError> {
                 push: app.push.clone(),
                 settings: app.settings.clone(),
                 now: app.created,
+                first: false,
             };
             apps.create(create).await?
         }

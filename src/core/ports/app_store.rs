@@ -24,6 +24,8 @@ pub struct CreateApp {
     pub settings: AppSettings,
     /// The time of creation; becomes `created` and `modified`.
     pub now: Timestamp,
+    /// Whether it is created only in a store without apps.
+    pub first: bool,
 }
 
 impl CreateApp {
@@ -49,10 +51,11 @@ impl CreateApp {
 #[async_trait]
 pub trait AppStore: Send + Sync {
     /// Stores a new app and assigns an `id` that is unique in the store and grows with each app. Of several concurrent calls
-    /// with the same ident or key exactly one succeeds.
+    /// with the same ident or key exactly one succeeds, and at most one of those with `first`.
     ///
     /// # Errors
-    /// `Conflict("ident")` or `Conflict("key")` where another app has the same; then nothing is stored.
+    /// `Conflict("ident")` or `Conflict("key")` where another app has the same, `Conflict("first")` where `first` is set and
+    /// there is an app; then nothing is stored.
     async fn create(&self, app: CreateApp) -> Result<App, StorageError>;
 
     /// Replaces the app of `app.ident` if its stored `modified` is still `expected_modified`. All fields are read back as they

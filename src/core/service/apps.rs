@@ -46,18 +46,35 @@ fn check_name(name: &str) -> Result<(), AppError> {
     if fits { Ok(()) } else { Err(AppError::Name) }
 }
 
+/// A new identifier.
+pub(crate) fn random_ident() -> Result<AppIdent, RandomError> {
+    Ok(AppIdent::trusted(&auth::random_hex::<32>()?))
+}
+
 impl Service {
     /// Creates an app; a key, secret or ident that is not given is generated (32 random bytes in hex).
     ///
     /// # Errors
     /// See [`AppError`].
     pub async fn create_app(&self, new: NewApp) -> Result<Arc<App>, AppError> {
+        self.create(new, false).await
+    }
+
+    /// The same in a store without apps; `None`: there is one.
+    pub(super) async fn create_first_app(&self, new: NewApp) -> Result<Option<Arc<App>>, AppError> {
+        match self.create(new, true).await {
+            Err(AppError::Taken("first")) => Ok(None),
+            created => created.map(Some),
+        }
+    }
+
+    async fn create(&self, new: NewApp, first: bool) -> Result<Arc<App>, AppError> {
         check_name(&new.name)?;
         let or_generated = |given: Option<String>| given.map_or_else(auth::random_hex::<32>, Ok);
         let create = CreateApp {
             ident: match new.ident {
                 Some(ident) => ident,
-                None => AppIdent::trusted(&auth::random_hex::<32>()?),
+                None => random_ident()?,
             },
             name: new.name,
             description: new.description,
@@ -69,6 +86,7 @@ impl Service {
             push: new.push,
             settings: new.settings,
             now: self.ports.clock.now(),
+            first,
         };
         let generation = self.parts.apps.generation();
         let app = self

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+pub(crate) use super::apps::random_ident;
 use super::{AppError, LoginError, NewSessionToken, Service};
 use crate::core::model::{App, AppIdent, AppSettings, NewApp, Secret};
 
@@ -65,19 +66,30 @@ pub async fn ensure_app(
 /// The name of the app of a first start.
 pub const FIRST_APP: &str = "default";
 
-/// Creates the app [`FIRST_APP`] and a session token for it; `None`: the database has apps.
+/// Creates the app [`FIRST_APP`] with this identifier and a session token for it; `None`: the database has other apps. Of
+/// several servers that start at once, one creates it. An attempt that failed can be repeated with the same identifier.
 ///
 /// # Errors
 /// Fails where the store does, or the operating system provides no random numbers.
-pub async fn first_app(service: &Service) -> Result<Option<FirstApp>, BootstrapError> {
-    if !service.apps(0, 1).await?.is_empty() {
-        return Ok(None);
-    }
-    let new = NewApp {
-        name: FIRST_APP.to_owned(),
-        ..NewApp::default()
+pub async fn first_app(
+    service: &Service,
+    ident: &AppIdent,
+) -> Result<Option<FirstApp>, BootstrapError> {
+    let app = match service.apps(0, 1).await?.pop() {
+        // An earlier attempt took effect.
+        Some(app) => (app.ident == *ident).then(|| Arc::new(app)),
+        None => {
+            let new = NewApp {
+                name: FIRST_APP.to_owned(),
+                ident: Some(ident.clone()),
+                ..NewApp::default()
+            };
+            service.create_first_app(new).await?
+        }
     };
-    let app = service.create_app(new).await?;
+    let Some(app) = app else {
+        return Ok(None);
+    };
     let token = service.create_session(&app.ident).await?;
     Ok(Some(FirstApp { app, token }))
 }

@@ -116,6 +116,7 @@ impl OrderFixture {
             push: PushCredentials::default(),
             settings: AppSettings::default(),
             now: Timestamp::default(),
+            first: false,
         };
         stores.apps.create(app).await.unwrap();
         let bus = Arc::new(RecordingBus::default());

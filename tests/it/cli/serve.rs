@@ -9,6 +9,9 @@ use std::thread;
 use crate::cli::Shell;
 use crate::listen::BROKEN;
 
+/// A log without the awaited line for this long: several servers may start at once on a busy machine.
+const SILENT: std::time::Duration = std::time::Duration::from_secs(100);
+
 /// A server that runs; it is killed where a test forgets to end it.
 pub(crate) struct Running {
     pub child: Child,
@@ -89,7 +92,7 @@ impl Running {
         loop {
             let line = self
                 .err
-                .recv_timeout(BROKEN)
+                .recv_timeout(SILENT)
                 .unwrap_or_else(|_| panic!("the log never says {what:?}: {before:?}"));
             if line.contains(what) {
                 return (before, line);
@@ -139,6 +142,14 @@ impl Running {
         stream.read_exact(&mut answer).unwrap();
         assert_eq!(&answer, b"HTTP/1.1 101");
         stream
+    }
+
+    /// Ends the server; what it has printed on standard output.
+    pub(crate) fn printed(mut self) -> String {
+        self.signal("TERM");
+        self.child.wait().unwrap();
+        let lines: Vec<String> = self.out.iter().collect();
+        lines.join("\n")
     }
 
     pub(crate) fn ended(mut self) -> Option<i32> {

@@ -96,7 +96,7 @@ async fn a_mongodb_that_is_not_up_yet_is_awaited() {
     }
 }
 
-/// Starts several servers at once; each with the same app, and each without any.
+/// Starts several servers at once, each with the same app.
 fn all_start(url: &str) {
     let shell = Shell::new();
     let app = [
@@ -118,15 +118,40 @@ fn all_start(url: &str) {
     }
 }
 
+/// Starts several servers at once that have no app: one of them creates it, prints it, and all serve it.
+fn one_creates_the_first_app(url: &str) {
+    let shell = Shell::new();
+    let environment = [("DATABASE_URL", url), LONG];
+    let mut servers: Vec<_> = (0..3)
+        .map(|_| Running::spawn(&mut shell.command(&PORTS, &environment)))
+        .collect();
+    for server in &mut servers {
+        server.await_start();
+    }
+    let listed = shell
+        .command(&["app", "list"], &environment)
+        .output()
+        .unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert_eq!(listed.matches("default").count(), 1, "{listed}");
+    let printed: Vec<String> = servers.into_iter().map(Running::printed).collect();
+    let welcomes = printed.iter().filter(|text| text.contains("secret  "));
+    assert_eq!(welcomes.count(), 1, "{printed:?}");
+}
+
 #[test]
 fn several_servers_start_at_once_on_a_new_file() {
     all_start("sqlite://pushi.db");
+    one_creates_the_first_app("sqlite://other.db");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn several_servers_start_at_once_on_an_empty_postgres_database() {
     if let Some(schema) = PostgresSchema::start().await {
         all_start(&schema.url(""));
+    }
+    if let Some(schema) = PostgresSchema::start().await {
+        one_creates_the_first_app(&schema.url(""));
     }
 }
 
@@ -135,6 +160,9 @@ async fn several_servers_start_at_once_on_an_empty_mongodb_database() {
     for server in ["PUSHI_TEST_MONGO_URL", "PUSHI_TEST_OTHER_MONGO_URL"] {
         if let Some(database) = MongoDatabase::start(server).await {
             all_start(&format!("{}/{}", database.url, database.name));
+        }
+        if let Some(database) = MongoDatabase::start(server).await {
+            one_creates_the_first_app(&format!("{}/{}", database.url, database.name));
         }
     }
 }

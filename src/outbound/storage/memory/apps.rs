@@ -18,6 +18,9 @@ impl MemoryState {
 impl AppStore for MemoryStore {
     async fn create(&self, app: CreateApp) -> Result<App, StorageError> {
         let mut state = self.state.lock();
+        if app.first && !state.apps.is_empty() {
+            return Err(StorageError::Conflict("first"));
+        }
         if state.app_data.contains_key(&app.ident) {
             return Err(StorageError::Conflict("ident"));
         }

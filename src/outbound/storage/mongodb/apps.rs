@@ -6,7 +6,7 @@ use mongodb::options::ReturnDocument;
 
 use super::error::{classify, is_duplicate, upsert};
 use super::events::all;
-use super::unique::{IDENT, KEY};
+use super::unique::{FIRST, IDENT, KEY};
 use super::value::{MICROS, seconds};
 use super::{MongoStore, value};
 use crate::core::error::StorageError;
@@ -19,8 +19,13 @@ use crate::outbound::storage::settings::{settings_from_text, settings_to_text};
 impl AppStore for MongoStore {
     async fn create(&self, app: CreateApp) -> Result<App, StorageError> {
         let store = self.clone();
-        self.run_to_completion(async move { store.create_app(app).await })
-            .await
+        self.run_to_completion(async move {
+            match app.first {
+                true => store.create_first_app(app).await,
+                false => store.create_app(app).await,
+            }
+        })
+        .await
     }
 
     async fn update(&self, app: &App, expected_modified: Timestamp) -> Result<(), StorageError> {
@@ -120,6 +125,20 @@ impl MongoStore {
                 .transpose()
         })
         .await
+    }
+
+    /// Creates an app where there is none. Its right to do so is reserved before it looks, and released after it was created.
+    async fn create_first_app(&self, app: CreateApp) -> StorageResult<App> {
+        let ident = app.ident.clone();
+        self.reserve_unique(FIRST, "app", &ident, app.now).await?;
+        let any = self.collections.apps.find_one(Document::new()).await;
+        let created = match any.map_err(classify) {
+            Ok(None) => self.create_app(app).await,
+            Ok(Some(_)) => Err(StorageError::Conflict(FIRST.0)),
+            Err(error) => Err(error),
+        };
+        self.release_unique(FIRST, "app", &ident).await?;
+        created
     }
 
     async fn create_app(&self, app: CreateApp) -> StorageResult<App> {

@@ -20,6 +20,8 @@ pub(super) struct UniqueField(pub &'static str);
 
 pub(super) const IDENT: UniqueField = UniqueField("ident");
 pub(super) const KEY: UniqueField = UniqueField("key");
+/// The right to create the first app, which no document has as a field.
+pub(super) const FIRST: UniqueField = UniqueField("first");
 
 impl MongoStore {
     /// Reserves a value for an app; `Conflict` if another app has it or has reserved it.

@@ -127,6 +127,14 @@ async fn create(connection: &mut impl SqlConnection, app: CreateApp) -> StorageR
         Arg::Text(&settings),
         Arg::Int(app.now.micros()),
     ];
+    if app.first {
+        // The row is locked until the end of the transaction, so that another one with `first` finds this app.
+        connection.execute(BUMP_REVISION, &[]).await?;
+        let any = [Arg::Int(0), Arg::Int(1)];
+        if connection.row(LIST, &any).await?.is_some() {
+            return Err(StorageError::Conflict("first"));
+        }
+    }
     let Some(row) = connection.row(CREATE, &args).await? else {
         let ident_taken = connection
             .row(IDENT_TAKEN, &[Arg::Text(app.ident.as_str())])

@@ -49,6 +49,7 @@ pub(super) async fn fill(store: &MongoStore) -> App {
         push,
         settings,
         now: NOW,
+        first: false,
     };
     let app = store.create(app).await.unwrap();
     for name in ["ended", "open"] {

@@ -174,6 +174,7 @@ async fn a_full_disk_is_unavailable_until_space_is_freed() {
         push,
         settings,
         now,
+        first: false,
     };
     store.create(app).await.unwrap();
     assert_eq!(
