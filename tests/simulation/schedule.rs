@@ -261,13 +261,8 @@ impl Schedule {
     }
 
     /// The node's process is killed; another one starts in its place later.
-    ///
-    /// Not one that was evicted and has not reached the broker since. What such a node acknowledges and cannot send, other
-    /// nodes read from the store when it connects again; where it is killed before, only with the channel's next event or a
-    /// new subscription, because its loss was noticed earlier.
     fn crash(&self, node: &Arc<Node>) {
-        let is_known = self.surroundings.cluster.is_registered(node.process);
-        if !node.takes_clients() || !is_known {
+        if !node.takes_clients() {
             return;
         }
         node.crash();

@@ -1,16 +1,16 @@
-//! Reads from the store: gaps, and events that were missed during an outage of the bus.
+//! Reading the events of gaps from the store.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::Resequencer;
 use super::sequence::{ChannelSequence, Expected, Missing};
 use crate::core::error::StorageError;
-use crate::core::model::{AppIdent, ChannelKind, ChannelName, Event, ServerEvent, Timestamp};
+use crate::core::model::{AppIdent, ChannelName, Event, ServerEvent};
 use crate::core::ports::{BusMessage, BusSink, ReadLimit};
 
 /// The time for which an early event is held before the missing ones are read from the store.
@@ -153,7 +153,7 @@ impl Resequencer {
     }
 
     /// Delivers the stored events in (`after`, `upto`]; `false`: the first one is not stored any more.
-    async fn deliver_stored(
+    pub(super) async fn deliver_stored(
         &self,
         app: &AppIdent,
         channel: &ChannelName,
@@ -199,83 +199,6 @@ impl Resequencer {
         Ok(held
             .flatten()
             .is_some_and(|timestamp| before.new.timestamp > timestamp.minus(PREDECESSOR_WINDOW)))
-    }
-
-    /// After an outage of the bus or of a node: reads the heads of all watched channels, in pages, and delivers
-    /// the events that were missed.
-    pub(super) async fn catch_up_after_outages(&self) {
-        loop {
-            self.bus_resumed.notified().await;
-            // Read before the next sweep updates it.
-            let since = self.complete_until.lock().minus(PREDECESSOR_WINDOW);
-            while let Err(error) = self.catch_up(since).await {
-                tracing::warn!(
-                    error = error.chain(),
-                    "events missed during a bus outage could not be read, retrying"
-                );
-                sleep(HEAD_TIMEOUT).await;
-            }
-        }
-    }
-
-    async fn catch_up(&self, since: Timestamp) -> Result<(), StorageError> {
-        let mut apps: HashMap<AppIdent, Vec<(ChannelName, u64)>> = HashMap::new();
-        let mut peers = HashSet::new();
-        self.shards.retain(|app, channel, sequence| {
-            if channel.kind() == ChannelKind::Presence {
-                peers.insert(app.clone());
-            }
-            if let Expected::At(expected) = sequence.expected {
-                apps.entry(app.clone())
-                    .or_default()
-                    .push((channel.clone(), expected));
-            }
-            true
-        });
-        for app in peers {
-            self.catch_up_peers(&app, since).await?;
-        }
-        for (app, channels) in apps {
-            for page in channels.chunks(HEADS_PER_QUERY) {
-                let names: Vec<ChannelName> =
-                    page.iter().map(|(channel, _)| channel.clone()).collect();
-                let heads = self.events.heads(&app, &names).await?;
-                for ((channel, expected), head) in page.iter().zip(heads) {
-                    let mut after = expected - 1;
-                    while after < head && self.deliver_stored(&app, channel, after, head).await? {
-                        after = match self
-                            .shards
-                            .read(&app, channel, |sequence| sequence.expected)
-                        {
-                            Some(Expected::At(now)) if now > after + 1 => now - 1,
-                            _ => break,
-                        };
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Peer channels are not watched by name: those without a sequence on this node are found among
-    /// the app's newest events.
-    async fn catch_up_peers(&self, app: &AppIdent, since: Timestamp) -> Result<(), StorageError> {
-        let Some(sink) = self.sink() else {
-            return Ok(());
-        };
-        let mut events = self.events.recent(app, None, MISSED_PER_QUERY).await?;
-        events.retain(|event| {
-            let channel = &event.new.channel;
-            event.new.timestamp > since
-                && channel.kind() == ChannelKind::Peer
-                && self.shards.read(app, channel, |_| ()).is_none()
-                && sink.wants(app, channel)
-        });
-        // Oldest first.
-        for event in events.into_iter().rev() {
-            self.deliver(self.to_message(event));
-        }
-        Ok(())
     }
 
     /// The message of a stored event, with the socket that this node excluded.

@@ -15,14 +15,19 @@
 //! A peer channel is not watched by its own name: its messages arrive with those of its presence
 //! channel. Its sequence begins with the first event that arrives, without a known head, and is
 //! dropped after a minute without events.
+//!
+//! **A lost node** may have stored events that it had no time to send, or could not send because the
+//! bus was out of its reach. The others read those from the store, as after an outage of the bus.
 
 mod backfill;
+mod catch_up;
 mod exclusions;
 mod heads;
 mod sequence;
 mod shard;
 mod sweep;
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, Weak};
 
 use async_trait::async_trait;
@@ -52,6 +57,8 @@ pub struct Resequencer {
     gap_added: Notify,
     /// The bus was unavailable and is available again, or a node was lost.
     bus_resumed: Notify,
+    /// A node was lost since the last time that this was read.
+    node_lost: AtomicBool,
     exclusions: Exclusions,
     clock: Arc<dyn Clock>,
     /// The last time at which the bus was available.
@@ -72,6 +79,7 @@ impl Resequencer {
             gaps: Mutex::default(),
             gap_added: Notify::new(),
             bus_resumed: Notify::new(),
+            node_lost: AtomicBool::new(false),
             exclusions: Exclusions::default(),
             clock,
             complete_until,
@@ -110,7 +118,7 @@ impl Bus for Resequencer {
     }
 
     async fn watch(&self, app: &AppIdent, channel: &ChannelName) -> Result<(), BusError> {
-        self.shards.watch(app, channel);
+        self.shards.watch(app, channel, self.clock.now());
         self.bus.watch(app, channel).await?;
         // The head is read after the bus receives the channel: nothing between the two is missed.
         let needs_head = self
@@ -162,7 +170,7 @@ impl BusSink for Resequencer {
         let Some(sink) = self.sink() else { return };
         let Some((app, channel)) = message.channel() else {
             if matches!(message, BusMessage::NodeGone) {
-                // It may have stored events that it had no time to send.
+                self.node_lost.store(true, Relaxed);
                 self.bus_resumed.notify_one();
             }
             return sink.deliver(message);

@@ -46,8 +46,8 @@ pub(super) struct ChannelSequence {
     held_bytes: usize,
     /// The beginning of the gap; `None`: there is none.
     pub gap_since: Option<Instant>,
-    /// The channel is watched by its own name.
-    pub watched: bool,
+    /// The time since which the channel is watched by its own name; `None`: it is not.
+    pub watched: Option<Timestamp>,
     /// The last sweep found no local subscriber.
     pub unwanted: bool,
     /// Sweeps since the last event.
@@ -55,14 +55,9 @@ pub(super) struct ChannelSequence {
 }
 
 impl ChannelSequence {
-    pub(super) fn new(watched: bool) -> Self {
-        let expected = if watched {
-            Expected::HeadPending
-        } else {
-            Expected::Unknown
-        };
+    pub(super) fn new(watched: Option<Timestamp>) -> Self {
         Self {
-            expected,
+            expected: Self::first_expected(watched),
             head_missed: None,
             held: VecDeque::new(),
             held_bytes: 0,
@@ -73,9 +68,16 @@ impl ChannelSequence {
         }
     }
 
+    fn first_expected(watched: Option<Timestamp>) -> Expected {
+        match watched {
+            Some(_) => Expected::HeadPending,
+            None => Expected::Unknown,
+        }
+    }
+
     /// Forgets the serials so far: the channel is that of another app. The next watch reads its head.
     pub(super) fn restart(&mut self) {
-        self.expected = Self::new(self.watched).expected;
+        self.expected = Self::first_expected(self.watched);
         self.head_missed = None;
         self.held = VecDeque::new();
         self.held_bytes = 0;
@@ -262,7 +264,7 @@ mod tests {
     }
 
     fn opened(head: u64) -> ChannelSequence {
-        let mut sequence = ChannelSequence::new(true);
+        let mut sequence = ChannelSequence::new(Some(Timestamp::default()));
         sequence.set_head(head, &mut VecDeque::new());
         sequence
     }
@@ -300,7 +302,7 @@ mod tests {
 
     #[test]
     fn events_are_held_until_the_head_is_known_and_dropped_up_to_it() {
-        let mut sequence = ChannelSequence::new(true);
+        let mut sequence = ChannelSequence::new(Some(Timestamp::default()));
         assert_eq!(feed(&mut sequence, &[0, 3, 5, 4]), [0]);
         assert_eq!(
             sequence.missing(),
@@ -324,9 +326,9 @@ mod tests {
 
     #[test]
     fn with_an_unknown_head_only_serial_one_is_released_at_once() {
-        let mut sequence = ChannelSequence::new(false);
+        let mut sequence = ChannelSequence::new(None);
         assert_eq!(feed(&mut sequence, &[1, 2]), [1, 2]);
-        let mut sequence = ChannelSequence::new(false);
+        let mut sequence = ChannelSequence::new(None);
         assert_eq!(feed(&mut sequence, &[6, 5]), [0; 0]);
         assert_eq!(sequence.missing(), Some(Missing::Below(5)));
         let mut ready = VecDeque::new();

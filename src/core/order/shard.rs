@@ -7,7 +7,7 @@ use std::hash::{Hash, Hasher};
 use parking_lot::Mutex;
 
 use super::sequence::{ChannelSequence, Expected};
-use crate::core::model::{AppIdent, ChannelKind, ChannelName};
+use crate::core::model::{AppIdent, ChannelKind, ChannelName, Timestamp};
 use crate::core::ordered_drain::{OrderedQueue, drain};
 use crate::core::ports::{BusMessage, BusSink};
 
@@ -37,8 +37,8 @@ impl Shards {
         &self.0[index]
     }
 
-    /// Marks a channel as watched and wanted.
-    pub(super) fn watch(&self, app: &AppIdent, channel: &ChannelName) {
+    /// Marks a channel as wanted, and as watched since `now` unless it was watched before.
+    pub(super) fn watch(&self, app: &AppIdent, channel: &ChannelName, now: Timestamp) {
         let mut shard = self.shard(channel).lock();
         let channels = match shard.apps.get_mut(app) {
             Some(channels) => channels,
@@ -48,10 +48,10 @@ impl Shards {
             Some(sequence) => sequence,
             None => channels
                 .entry(channel.clone())
-                .or_insert_with(|| ChannelSequence::new(true)),
+                .or_insert_with(|| ChannelSequence::new(Some(now))),
         };
-        if !sequence.watched {
-            sequence.watched = true;
+        if sequence.watched.is_none() {
+            sequence.watched = Some(now);
             // A peer channel until now, of which the node may have missed the beginning.
             if sequence.expected == Expected::Unknown {
                 sequence.expected = Expected::HeadPending;
@@ -111,7 +111,7 @@ impl Shards {
                 .entry(app.clone())
                 .or_default()
                 .entry(channel.clone())
-                .or_insert_with(|| ChannelSequence::new(false)),
+                .or_insert_with(|| ChannelSequence::new(None)),
             None => {
                 ready.push(message);
                 return None;

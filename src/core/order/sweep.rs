@@ -28,7 +28,7 @@ impl Resequencer {
         self.shards.retain(|app, channel, sequence| {
             sequence.idle_sweeps += 1;
             // There can be very many peer channels: one is kept only while it has events.
-            let is_used = sequence.watched || sequence.idle_sweeps < MAX_IDLE_SWEEPS;
+            let is_used = sequence.watched.is_some() || sequence.idle_sweeps < MAX_IDLE_SWEEPS;
             if is_used && sink.wants(app, channel) {
                 sequence.unwanted = false;
                 return true;
@@ -37,7 +37,7 @@ impl Resequencer {
                 sequence.unwanted = true;
                 return true;
             }
-            if sequence.watched {
+            if sequence.watched.is_some() {
                 self.bus.unwatch(app, channel);
             }
             false

@@ -17,12 +17,12 @@ use tokio::time::{Instant, sleep};
 
 pub(super) const APP: &str = "app";
 
-/// A constant time; samples are stored around it.
-pub(super) struct FixedClock;
+/// A clock that begins at 1000 seconds and follows the time of tokio.
+struct TestClock(Instant);
 
-impl Clock for FixedClock {
+impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_seconds(1000.0)
+        Timestamp::from_seconds(1000.0).plus(self.0.elapsed())
     }
 }
 
@@ -62,7 +62,9 @@ pub(super) struct RecordingSink {
 
 impl BusSink for RecordingSink {
     fn deliver(&self, message: BusMessage) {
-        let (_, channel) = message.channel().unwrap();
+        let Some((_, channel)) = message.channel() else {
+            return;
+        };
         if let BusMessage::Broadcast {
             event: ServerEvent::Published { .. },
             exclude,
@@ -98,6 +100,7 @@ pub(super) struct OrderFixture {
     pub sink: Arc<RecordingSink>,
     pub bus: Arc<RecordingBus>,
     pub stores: Stores,
+    clock: Arc<TestClock>,
 }
 
 impl OrderFixture {
@@ -119,11 +122,12 @@ impl OrderFixture {
             first: false,
         };
         stores.apps.create(app).await.unwrap();
+        let clock = Arc::new(TestClock(Instant::now()));
         let bus = Arc::new(RecordingBus::default());
         let order = Arc::new(Resequencer::new(
             bus.clone(),
             stores.events.clone(),
-            Arc::new(FixedClock),
+            clock.clone(),
         ));
         let sink = Arc::new(RecordingSink {
             received: Mutex::default(),
@@ -139,6 +143,7 @@ impl OrderFixture {
             sink,
             bus,
             stores,
+            clock,
         }
     }
 
@@ -151,9 +156,7 @@ impl OrderFixture {
 
     /// Stores an event as a node does; returns the message that the node would publish.
     pub(super) async fn store(&self, channel: &str) -> BusMessage {
-        let (event, position) = self
-            .stored_at(channel, Timestamp::from_seconds(1000.0))
-            .await;
+        let (event, position) = self.stored_at(channel, self.clock.now()).await;
         BusMessage::published(event, Some(position), None)
     }
 

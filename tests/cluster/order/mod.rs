@@ -261,3 +261,53 @@ async fn after_a_gap_new_peer_channels_get_what_they_missed_and_no_more() {
             .all(|(channel, _)| channel == "peer-a:u1&u3")
     );
 }
+
+/// Waits for the serials and returns how long that took.
+async fn waited(fixture: &OrderFixture, serials: &[u64]) -> Duration {
+    let begun = Instant::now();
+    fixture.until(serials).await;
+    begun.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_channel_gets_what_a_lost_node_could_not_send() {
+    let fixture = OrderFixture::new().await;
+    let before = Timestamp::from_seconds(999.0);
+    fixture.stored_at("peer-a:u1&u2", before).await;
+    fixture.watch("presence-a").await;
+    // More than a page of other events follows.
+    fixture.store("peer-a:u1&u3").await;
+    for _ in 0..1100 {
+        fixture.store("other").await;
+    }
+    // Its loss is noticed when its lease has ended.
+    sleep(Duration::from_secs(12)).await;
+    fixture.order.deliver(BusMessage::NodeGone);
+    fixture.until(&[1]).await;
+    // No more, and not again.
+    sleep(Duration::from_secs(300)).await;
+    let received = fixture.sink.received.lock().clone();
+    assert_eq!(received, [("peer-a:u1&u3".to_owned(), 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_lost_node_stores_after_its_loss_arrives() {
+    let fixture = OrderFixture::new().await;
+    fixture.watch("c").await;
+    fixture.watch("presence-a").await;
+    fixture.order.deliver(BusMessage::NodeGone);
+    sleep(Duration::from_secs(100)).await;
+    // It was cut off, but alive.
+    fixture.store("c").await;
+    assert!(waited(&fixture, &[1]).await < Duration::from_secs(20));
+    fixture.store("peer-a:u1&u2").await;
+    assert!(waited(&fixture, &[1, 1]).await < Duration::from_secs(20));
+    fixture.store("c").await;
+    fixture.store("peer-a:u1&u2").await;
+    assert!(waited(&fixture, &[1, 1, 2, 2]).await < Duration::from_secs(20));
+    // Not for ever.
+    sleep(Duration::from_secs(600)).await;
+    fixture.store("c").await;
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(fixture.sink.serials(), [1, 1, 2, 2]);
+}

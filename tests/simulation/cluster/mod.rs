@@ -114,15 +114,6 @@ impl Cluster {
         self.set_reachable(node, false);
     }
 
-    /// Whether the node has connected, and was not evicted since.
-    pub(crate) fn is_registered(&self, node: u64) -> bool {
-        let state = self.state.lock();
-        state
-            .ports
-            .get(&node)
-            .is_some_and(|port| port.is_registered)
-    }
-
     fn is_reachable(&self, node: u64) -> bool {
         let state = self.state.lock();
         state.ports.get(&node).is_some_and(|port| port.is_reachable)
