@@ -116,7 +116,12 @@ install_postfix() {
 needs_postfix() {
   local libraries
   if ! apt-cache show postfix >/dev/null 2>&1; then
-    [ "$(id -u)" = 0 ] || die "there are no lists of packages. An administrator fetches them by: apt-get update"
+    if [ -n "$COLLECTING" ] && [ "$(id -u)" != 0 ]; then
+      # The names are known once the lists of packages are there: the shell of the administrator finds them.
+      # shellcheck disable=SC2016
+      need '$(apt-cache depends postfix | sed -n "s/^ *Depends: \(lib[a-z0-9.+-]*\)$/\1/p")'
+      return 0
+    fi
     apt-get update -qq
   fi
   mapfile -t libraries < <(apt-cache depends postfix | sed -n 's/^ *Depends: \(lib[a-z0-9.+-]*\)$/\1/p')
