@@ -1,5 +1,7 @@
-//! Retention. Events that exceed the age or the count are searched on a reading connection and then deleted by primary key,
-//! so that appends do not wait for the search.
+//! Retention. Events that exceed the age or the count are searched on a reading connection and then deleted by channel and
+//! serial, so that appends do not wait for the search. Both columns are in the index of the search by count, which therefore
+//! reads no event: a page for each event found would stay with the allocator, once for each SQLite connection that has done a
+//! round.
 
 use std::sync::LazyLock;
 
@@ -11,12 +13,17 @@ use crate::core::ports::Pruning;
 use crate::outbound::storage::StorageResult;
 
 pub(super) const TOO_OLD: &str =
-    "SELECT app, id FROM events WHERE time < $1 ORDER BY time LIMIT $2";
+    "SELECT channel, serial FROM events WHERE time < $1 ORDER BY time LIMIT $2";
 /// `CROSS JOIN` makes SQLite use the channels as the outer loop.
-pub(super) const TOO_MANY: &str = "SELECT e.app, e.id FROM channels c CROSS JOIN events e WHERE e.channel = c.id AND e.serial <= c.head - $1 LIMIT $2";
+pub(super) const TOO_MANY: &str = "SELECT e.channel, e.serial FROM channels c CROSS JOIN events e WHERE e.channel = c.id AND e.serial <= c.head - $1 LIMIT $2";
 
 pub(super) static DELETE: LazyLock<MultiRowStatement> = LazyLock::new(|| {
-    MultiRowStatement::new("DELETE FROM events WHERE (app, id) IN (VALUES ", 1, 2, ")")
+    MultiRowStatement::new(
+        "DELETE FROM events WHERE (channel, serial) IN (VALUES ",
+        1,
+        2,
+        ")",
+    )
 });
 
 impl<D: Driver> SqlStore<D> {
@@ -47,10 +54,13 @@ impl<D: Driver> SqlStore<D> {
         let args = [Arg::Int(bound), Arg::Int(signed(limit))];
         let found = self.driver.read(move |connection| {
             Box::pin(async move {
-                let rows = connection.rows(sql, &args).await?;
-                rows.iter()
-                    .map(|row| Ok([Arg::Int(row.int(0)?), Arg::Int(row.int(1)?)]))
-                    .collect::<StorageResult<Vec<_>>>()
+                let mut found = Vec::new();
+                let take = |row: &<D::Connection as SqlConnection>::Row| {
+                    found.push([Arg::Int(row.int(0)?), Arg::Int(row.int(1)?)]);
+                    Ok(true)
+                };
+                connection.take_rows(sql, &args, take).await?;
+                Ok(found)
             })
         });
         let found = found.await?;

@@ -66,7 +66,7 @@ fn expected_of_many() -> [(&'static MultiRowStatement, &'static str); 3] {
     [
         (&events::HEADS, "channels_app_name_key"),
         (&events::POSITIONS, "events_mid_key"),
-        (&prune::DELETE, "events_pkey"),
+        (&prune::DELETE, "events_channel_serial_key"),
     ]
 }
 
