@@ -29,9 +29,9 @@ use crate::target::{TargetArgs, seconds};
 /// end publishes and reads history; a receiver counts web hooks. Three times a minute everything pauses: the gauges of
 /// /metrics and the members of presence channels are compared with what the generator knows, and the process is measured.
 /// The run fails where one differs for --settle seconds, or where after a warm-up (a third of the time, at most 15 minutes)
-/// memory or descriptors grow by more than 2 % an hour; a run of minutes has a tolerance of 16 MiB and 8
-/// descriptors, one of an hour of a fiftieth. It needs
-/// the id and the secret of an app, changes the web hooks of that app, and should be alone at its server.
+/// memory or descriptors grow by more than 2 % an hour; a run of minutes has a tolerance of 8 MiB and 8 descriptors, one of
+/// an hour of 1 MiB and 1 descriptor. It needs the id and the secret of an app, changes the web hooks of that app, and should be alone at
+/// its server.
 #[derive(clap::Args)]
 pub(crate) struct Soak {
     /// How long to run

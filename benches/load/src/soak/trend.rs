@@ -8,6 +8,12 @@ const ALLOWED: f64 = 0.02;
 /// A growth that is less than this many times the usual distance of a sample from the trend is noise.
 const NOISE: f64 = 3.0;
 
+/// The part of the tolerance that remains in a run of an hour: 1 MiB. Of what is freed, the C library's allocator keeps for
+/// each of its arenas what was once needed at the same time, and a rare moment in which more is needed adds a step. In an hour
+/// with 20,000 connects the arenas of two worker threads grew by 0.9 MiB after the warm-up, and what was allocated in them
+/// did not grow.
+const LEAST_TOLERANCE: f64 = 1.0 / 8.0;
+
 /// The trend of a figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Trend {
@@ -21,7 +27,7 @@ pub(super) struct Trend {
 
 impl Trend {
     /// The trend of samples (seconds, value), relative to `base`. `slack`: the growth that says nothing in a run of a few
-    /// minutes; it shrinks with the square of what is missing to an hour, to a fiftieth. `None`: fewer than three samples.
+    /// minutes; it shrinks with the square of what is missing to an hour, to [`LEAST_TOLERANCE`]. `None`: fewer than three samples.
     pub(super) fn of(samples: &[(f64, f64)], base: f64, slack: f64) -> Option<Self> {
         let (first, last) = (samples.first()?, samples.last()?);
         let hours = (last.0 - first.0) / 3600.0;
@@ -42,7 +48,8 @@ impl Trend {
         Some(Self {
             hourly: slope * 3600.0 / base.max(1.0),
             rise: slope * 3600.0 * hours,
-            tolerance: (slack * (1.0 - hours).max(0.0).powi(2).max(0.02)).max(NOISE * distance),
+            tolerance: (slack * (1.0 - hours).max(0.0).powi(2).max(LEAST_TOLERANCE))
+                .max(NOISE * distance),
         })
     }
 
@@ -82,7 +89,7 @@ mod tests {
 
     fn grows(minutes: u32, hourly: f64, noise: f64) -> bool {
         let samples = samples(minutes, 50.0 * MIB, hourly, noise);
-        Trend::of(&samples, 50.0 * MIB, 16.0 * MIB).unwrap().grows()
+        Trend::of(&samples, 50.0 * MIB, 8.0 * MIB).unwrap().grows()
     }
 
     #[test]
@@ -90,6 +97,20 @@ mod tests {
         assert!(grows(60, 1.5 * MIB, 0.2 * MIB));
         assert!(!grows(60, 0.9 * MIB, 0.2 * MIB));
         assert!(!grows(60, -5.0 * MIB, 0.2 * MIB));
+    }
+
+    /// Three steps in 50 minutes, as measured, and larger ones.
+    #[test]
+    fn rare_steps_of_the_allocator_are_no_growth() {
+        let steps = |height: f64| {
+            let mut samples = samples(50, 50.0 * MIB, 0.0, 0.02 * MIB);
+            for (number, (_, value)) in samples.iter_mut().enumerate() {
+                *value += height * (number / 40) as f64;
+            }
+            Trend::of(&samples, 50.0 * MIB, 8.0 * MIB).unwrap().grows()
+        };
+        assert!(!steps(0.25 * MIB));
+        assert!(steps(0.5 * MIB));
     }
 
     /// The caches of the store fill in the first minutes; measured.
@@ -101,7 +122,7 @@ mod tests {
     #[test]
     fn noise_of_a_short_run_is_no_growth_and_a_fast_leak_is() {
         assert!(!grows(4, 5.0 * MIB, MIB));
-        assert!(grows(4, 300.0 * MIB, 0.3 * MIB));
+        assert!(grows(4, 150.0 * MIB, 0.3 * MIB));
     }
 
     #[test]
@@ -109,7 +130,7 @@ mod tests {
         let mut samples = samples(60, 50.0 * MIB, 0.0, 0.1 * MIB);
         let last = samples.len() - 1;
         samples[last].1 += 100.0 * MIB;
-        assert!(!Trend::of(&samples, 50.0 * MIB, 16.0 * MIB).unwrap().grows());
+        assert!(!Trend::of(&samples, 50.0 * MIB, 8.0 * MIB).unwrap().grows());
     }
 
     #[test]
