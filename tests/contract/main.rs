@@ -10,6 +10,7 @@ mod archive_subscriptions;
 mod cache;
 mod deliveries;
 mod digests;
+mod due_batches;
 mod events;
 mod fixture;
 mod history;
@@ -161,6 +162,12 @@ macro_rules! contract {
             targets_are_listed_by_address_and_channel,
             registrations_of_an_address_are_removed,
             a_browser_has_one_endpoint_and_one_key,
+        }
+        pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; due_batches:
+            events_due_as_themselves_are_claimed_once,
+            events_that_are_not_stored_any_more_are_not_due,
+            imported_events_are_not_due,
+            due_events_are_claimed_once_while_others_are_stored,
         }
         pushi_test_support::cases! { $adapter as crate::fixture::Fixture, crate; notifications:
             due_events_are_claimed_by_one_and_resumed,

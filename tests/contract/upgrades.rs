@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use mongodb::bson::{Bson, Document, doc};
-use pushi::core::model::{SubscriptionFilter, TargetFilter, TargetKind};
+use pushi::core::model::{SubscriptionFilter, TargetFilter, TargetKind, Timestamp};
 use pushi::core::ports::{ReadLimit, Stores};
 use sqlx::migrate::{Migrate, Migrator};
 use sqlx::postgres::PgConnection;
@@ -25,7 +25,11 @@ const TIME: i64 = 1_796_086_378_383_973;
 /// The migrations whose schema can hold targets.
 const TARGETS: usize = 4;
 
-/// Two events of `orders`, which ann follows, one of `news`, which bob followed, and a target of `orders`.
+/// The migrations whose schema can hold due events.
+const DUE: usize = 7;
+
+/// Two events of `orders`, which ann follows, one of `news`, which bob followed, and a target of `orders`, which the second event is
+/// due for.
 fn rows(migrations: usize) -> String {
     let mut rows = format!(
         "INSERT INTO apps (ident, public_key, name, secret, push, settings, created, modified)
@@ -43,11 +47,14 @@ fn rows(migrations: usize) -> String {
             "INSERT INTO targets (app, id, kind, channel, address, created) VALUES (1, 6, 'smtp', 'orders', 'ann@example.com', {TIME});"
         );
     }
+    if migrations >= DUE {
+        rows += "INSERT INTO due_publishes (app, event, publish, holder, held_until) VALUES (1, 3, 'publish', '', 0);";
+    }
     rows
 }
 
 /// Checks what [`rows`] describes, and that the app goes on.
-async fn holds_everything(stores: &Stores, targets: bool) {
+async fn holds_everything(stores: &Stores, targets: bool, due: bool) {
     let app = stores.apps.by_key("old-key").await.unwrap().unwrap();
     let ident = &app.ident;
     assert_eq!((ident.as_str(), app.secret.expose()), (APP, "old-secret"));
@@ -75,6 +82,18 @@ async fn holds_everything(stores: &Stores, targets: bool) {
         };
         assert_eq!(email.address.expose(), "ann@example.com");
         assert_eq!((&email.away, &email.digest), (&None, &None));
+    }
+    if due {
+        let (now, until) = (
+            Timestamp::from_micros(TIME),
+            Timestamp::from_micros(TIME + 1),
+        );
+        let claim = stores.due.claim_due("n", now, until, (&[], None), 9, 9);
+        let claimed = claim.await.unwrap();
+        let publishes = claimed
+            .iter()
+            .map(|due| (&*due.publish, &*due.event.new.payload.data));
+        assert_eq!(publishes.collect::<Vec<_>>(), [("publish", "second")]);
     }
     let next = say(stores, &app, "orders", &["third"]).await;
     assert_eq!(next[0].serial, 3);
@@ -116,7 +135,7 @@ async fn sqlite_files_of_each_earlier_version_are_upgraded() {
             old.execute(AssertSqlSafe(sql)).await.unwrap();
         }
         old.close().await.unwrap();
-        holds_everything(&file.open().await, migrations >= TARGETS).await;
+        holds_everything(&file.open().await, migrations >= TARGETS, migrations >= DUE).await;
     }
 }
 
@@ -132,7 +151,12 @@ async fn postgresql_databases_of_each_earlier_version_are_upgraded() {
             old.execute(AssertSqlSafe(sql)).await.unwrap();
         }
         old.close().await.unwrap();
-        holds_everything(&database.open().await, migrations >= TARGETS).await;
+        holds_everything(
+            &database.open().await,
+            migrations >= TARGETS,
+            migrations >= DUE,
+        )
+        .await;
     }
 }
 
@@ -200,7 +224,7 @@ async fn mongodb_is_upgraded<const OTHER: bool>() {
             .await
             .unwrap();
     }
-    holds_everything(&fixture.open().await, false).await;
+    holds_everything(&fixture.open().await, false, false).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

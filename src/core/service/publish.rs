@@ -158,8 +158,12 @@ impl Service {
             .map(|channel| event(channel, mid(channel)))
             .collect();
         let (sender, receiver) = oneshot::channel();
+        let mark = self.parts.notifications.mark(&events);
+        // A repetition has the same `mid`s, but another publish.
+        let keyed = events.first().filter(|_| key.is_some());
+        let keyed = keyed.map(|event| Arc::clone(&event.mid.0));
         let entry = PendingAppend {
-            mark: self.parts.notifications.mark(&events),
+            mark: mark.map(|mark| keyed.unwrap_or(mark)),
             events,
             except: None,
             persist: true,

@@ -60,12 +60,14 @@ impl NotificationQueue {
         &self.targets
     }
 
-    /// What the events of a publish have in common, if targets of the app may have to be notified: the id of the first event.
+    /// What the events of a publish have in common, if targets of the app may have to be notified: their publish, or the `mid` of the
+    /// first one. Stores need no mark for each event that has one of these itself.
     pub(in crate::core::service) fn mark(&self, events: &[Arc<NewEvent>]) -> Option<Arc<str>> {
         let first = events.first().filter(|_| self.enabled)?;
         self.pacing.published();
         let may_have = self.targets.may_have(&first.app);
-        may_have.then(|| Arc::clone(&first.mid.0))
+        let publish = first.publish.as_ref().map_or(&first.mid.0, |id| &id.0);
+        may_have.then(|| Arc::clone(publish))
     }
 
     /// Records events that are not stored, after they were released.

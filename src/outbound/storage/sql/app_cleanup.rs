@@ -32,7 +32,7 @@ macro_rules! delete_thousand {
 }
 
 /// Each statement removes some rows of the app `$1`; the cleanup is complete when none of them finds a row.
-pub(super) const DELETE_BATCH: [&str; 12] = [
+pub(super) const DELETE_BATCH: [&str; 13] = [
     delete_thousand!("events", "id"),
     delete_thousand!("subscriptions", "id"),
     delete_thousand!("intervals", "user_id"),
@@ -40,6 +40,7 @@ pub(super) const DELETE_BATCH: [&str; 12] = [
     delete_thousand!("cache", "channel"),
     delete_thousand!("targets", "id"),
     delete_thousand!("due_publishes", "event"),
+    delete_thousand!("due_batches", "first"),
     delete_thousand!("outbox_queues", "address"),
     delete_thousand!("outbox_notices", "id"),
     delete_thousand!("outbox_marks", "channel"),

@@ -18,6 +18,13 @@ pub(super) trait SqlConnection: Send + 'static {
     /// transaction ends.
     const LOCK_APP: &'static str;
 
+    /// Selects the due events of the app with the ident `$1` above the number `$2`, in order, at most `$3`: number, publish, and
+    /// cursor.
+    const LIST_DUE: &'static str;
+
+    /// Marks the event `$2` of the app `$1` as due, with the publish `$3` and the cursor `$4`, unless it is marked or in a batch.
+    const PUT_DUE: &'static str;
+
     /// Runs a statement and returns the number of rows that it changed.
     fn execute(
         &mut self,
@@ -71,6 +78,16 @@ pub(super) trait SqlConnection: Send + 'static {
 
     /// Makes every id of the app that is allocated from now on greater than `id`.
     fn advance_ids(&mut self, app: i64, id: i64) -> impl Future<Output = StorageResult<()>> + Send;
+
+    /// Moves the first due events in batches of an app to `due_publishes`, claimed by `holder` until `until`, at most `limit`.
+    /// Returns number, publish, and cursor of each.
+    fn claim_batched(
+        &mut self,
+        app: i64,
+        holder: &str,
+        until: i64,
+        limit: i64,
+    ) -> impl Future<Output = StorageResult<Vec<Self::Row>>> + Send;
 
     /// Runs a statement that returns at most one row.
     fn row(

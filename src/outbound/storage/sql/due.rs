@@ -1,4 +1,5 @@
-//! Events whose notification targets are not all in the outbox yet.
+//! Events whose notification targets are not all in the outbox yet: those that no node has claimed are in batches, in the way that
+//! is cheapest for appends on each database, and the others have rows of their own.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -15,12 +16,13 @@ use crate::core::model::{AppIdent, DueMark, DuePublish, Timestamp};
 use crate::core::ports::DuePublishes;
 use crate::outbound::storage::StorageResult;
 
-pub(super) const NEXT_APP: &str =
-    "SELECT app FROM due_publishes WHERE app > $1 ORDER BY app LIMIT 1";
+/// The first apps above `$1` with due events, and with batches of them.
+pub(super) const NEXT_APP: &str = "SELECT (SELECT app FROM due_publishes WHERE app > $1 ORDER BY app LIMIT 1), \
+    (SELECT app FROM due_batches WHERE app > $1 ORDER BY app LIMIT 1)";
 pub(super) const APP: &str = "SELECT id FROM apps WHERE ident = $1";
 pub(super) const IDENT: &str = "SELECT ident FROM apps WHERE id = $1";
-pub(super) const ANY: &str =
-    "SELECT 1 FROM due_publishes WHERE app = $1 AND held_until <= $2 LIMIT 1";
+pub(super) const ANY: &str = "SELECT 1 WHERE EXISTS (SELECT 1 FROM due_batches WHERE app = $1) \
+    OR EXISTS (SELECT 1 FROM due_publishes WHERE app = $1 AND held_until <= $2)";
 /// The time is compared again, because another node may have claimed an event while PostgreSQL waited for its row.
 pub(super) const CLAIM: &str = "UPDATE due_publishes SET holder = $2, held_until = $3 WHERE app = $1 AND held_until <= $4 \
     AND event IN (SELECT d.event FROM due_publishes d WHERE d.app = $1 AND d.held_until <= $4 ORDER BY d.event LIMIT $5) \
@@ -32,9 +34,6 @@ pub(super) static FINISH: LazyLock<MultiRowStatement> = LazyLock::new(|| {
     let before = "DELETE FROM due_publishes WHERE app = (SELECT id FROM apps WHERE ident = $1) AND event IN (";
     MultiRowStatement::new(before, 2, 1, ")")
 });
-pub(super) const LIST: &str = "SELECT event, publish, cursor FROM due_publishes WHERE app = (SELECT id FROM apps WHERE ident = $1) AND event > $2 \
-    ORDER BY event LIMIT $3";
-const PUT: &str = "INSERT INTO due_publishes (app, event, publish, cursor, holder, held_until) VALUES ($1, $2, $3, $4, '', 0) ON CONFLICT DO NOTHING";
 const RELEASE: &str = "UPDATE due_publishes SET holder = '', held_until = 0 WHERE holder = $1";
 
 #[async_trait]
@@ -123,7 +122,7 @@ impl<D: Driver> DuePublishes for SqlStore<D> {
                     Arg::Int(signed(after)),
                     Arg::Int(signed(limit)),
                 ];
-                connection.rows(LIST, &page).await
+                connection.rows(D::Connection::LIST_DUE, &page).await
             })
         });
         let mark = |row: &<D::Connection as SqlConnection>::Row| {
@@ -149,7 +148,7 @@ impl<D: Driver> DuePublishes for SqlStore<D> {
                         Arg::Text(&mark.publish),
                         Arg::MaybeText(mark.cursor.as_deref()),
                     ];
-                    connection.execute(PUT, &args).await?;
+                    connection.execute(D::Connection::PUT_DUE, &args).await?;
                 }
                 Ok(())
             })
@@ -181,14 +180,18 @@ async fn claimable(
     let (mut found, mut app, mut left) = (Vec::new(), start, apps);
     let mut is_round = start == 0;
     while left > 0 {
-        let Some(row) = connection.row(NEXT_APP, &[Arg::Int(app)]).await? else {
+        let next = match connection.row(NEXT_APP, &[Arg::Int(app)]).await? {
+            Some(row) => [row.maybe_int(0)?, row.maybe_int(1)?],
+            None => [None, None],
+        };
+        let Some(next) = next.into_iter().flatten().min() else {
             if is_round {
                 break;
             }
             (app, is_round) = (0, true);
             continue;
         };
-        app = row.int(0)?;
+        app = next;
         if is_round && start > 0 && app > start {
             break;
         }
@@ -223,8 +226,14 @@ async fn claim(
         Arg::Int(now.micros()),
         Arg::Int(signed(events)),
     ];
+    let mut rows = connection.rows(CLAIM, &args).await?;
+    let rest = signed(events.saturating_sub(rows.len()));
+    if rest > 0 {
+        let batched = connection.claim_batched(app, holder, until.micros(), rest);
+        rows.extend(batched.await?);
+    }
     let mut marks = BTreeMap::new();
-    for row in connection.rows(CLAIM, &args).await? {
+    for row in rows {
         let (publish, cursor) = (row.text(1)?.into(), row.maybe_text(2)?.map(Into::into));
         marks.insert(row.int(0)?, (publish, cursor));
     }

@@ -37,6 +37,13 @@ pub(super) struct EventRow<'a> {
 }
 
 impl<'a> EventRow<'a> {
+    /// Whether it is due, with a publish that its other columns have: its own, or else its `mid`.
+    pub(super) fn is_due_as_itself(&self) -> bool {
+        let event = self.event;
+        let own = event.publish.as_ref().map_or(&event.mid.0, |id| &id.0);
+        self.due == Some(&**own)
+    }
+
     /// The columns app, channel, serial, mid, time, publish, owner, name, data, extra, and `due`.
     pub(super) fn columns(&self) -> [Arg<'a>; 11] {
         let event = self.event;

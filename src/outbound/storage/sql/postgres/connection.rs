@@ -3,8 +3,8 @@
 use futures_util::TryStreamExt;
 use sqlx::postgres::{PgConnection, PgRow};
 
-use super::append;
 use super::value::{bind, bind_arrays, classify};
+use super::{append, due};
 use crate::outbound::storage::StorageResult;
 use crate::outbound::storage::sql::driver::SqlConnection;
 use crate::outbound::storage::sql::event_row::{EventRow, SerialClaim, SerialRequest};
@@ -28,6 +28,8 @@ impl SqlConnection for PostgresConnection {
 
     /// A lock that writers share; only deleting the app waits for it.
     const LOCK_APP: &'static str = "SELECT id FROM apps WHERE ident = $1 FOR KEY SHARE";
+    const LIST_DUE: &'static str = due::LIST;
+    const PUT_DUE: &'static str = due::PUT;
 
     async fn execute(&mut self, sql: &'static str, args: &[Arg<'_>]) -> StorageResult<u64> {
         let done = sqlx::query_with(sql, bind(args)?)
@@ -96,5 +98,14 @@ impl SqlConnection for PostgresConnection {
 
     async fn advance_ids(&mut self, _app: i64, id: i64) -> StorageResult<()> {
         self.rows(ADVANCE_IDS, &[Arg::Int(id)]).await.map(drop)
+    }
+    async fn claim_batched(
+        &mut self,
+        app: i64,
+        holder: &str,
+        until: i64,
+        limit: i64,
+    ) -> StorageResult<Vec<PgRow>> {
+        due::claim(self, app, holder, until, limit).await
     }
 }

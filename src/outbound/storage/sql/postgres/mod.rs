@@ -2,6 +2,7 @@
 
 mod append;
 mod connection;
+mod due;
 mod escape;
 mod listen;
 mod open;

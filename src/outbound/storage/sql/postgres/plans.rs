@@ -182,13 +182,14 @@ async fn every_read_uses_its_index() {
             database.check(sql, expected).await;
         }
     }
-    database.check(&INSERT, "channels_pkey").await;
-    // It sorts its input.
-    let plan = database.plan(&CLAIM).await;
-    assert!(
-        plan.contains(" apps_ident_key ") && !plan.contains("Seq Scan"),
-        "{plan}"
-    );
+    // These sort their input.
+    for (sql, expected) in [(&INSERT, " channels_pkey "), (&CLAIM, " apps_ident_key ")] {
+        let plan = database.plan(sql).await;
+        assert!(
+            plan.contains(expected) && !plan.contains("Seq Scan"),
+            "{plan}"
+        );
+    }
     database
         .check(app_cleanup::DELETE_BATCH[0], "events_pkey")
         .await;

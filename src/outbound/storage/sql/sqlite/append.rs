@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use sqlx::sqlite::SqliteConnection;
 
+use super::due::{self, AppIds};
 use crate::core::error::StorageError;
 use crate::outbound::storage::StorageResult;
 use crate::outbound::storage::sql::driver::SqlConnection;
@@ -28,11 +29,6 @@ pub(super) static CLAIM: LazyLock<MultiRowStatement> = LazyLock::new(|| {
 static INSERT: LazyLock<MultiRowStatement> = LazyLock::new(|| {
     let before = "INSERT INTO events (id, app, channel, serial, mid, time, publish, owner, name, data, extra) VALUES ";
     MultiRowStatement::sqlite(before, 11, " ON CONFLICT (mid) DO NOTHING")
-});
-
-static DUE: LazyLock<MultiRowStatement> = LazyLock::new(|| {
-    let before = "INSERT INTO due_publishes (app, event, publish, holder, held_until) SELECT column1, column2, column3, '', 0 FROM (VALUES ";
-    MultiRowStatement::sqlite(before, 3, ")")
 });
 
 /// Records the ids of the channels' newest events.
@@ -83,7 +79,7 @@ pub(super) async fn insert_events(
     connection: &mut SqliteConnection,
     events: &[&EventRow<'_>],
 ) -> StorageResult<Vec<i64>> {
-    let ids = allocate_ids(connection, events).await?;
+    let (ids, apps) = allocate_ids(connection, events).await?;
     let rows: Vec<(i64, &EventRow<'_>)> = ids.iter().copied().zip(events.iter().copied()).collect();
     let mut inserted = 0;
     for (sql, chunk) in INSERT.chunks(&rows) {
@@ -99,13 +95,7 @@ pub(super) async fn insert_events(
     if inserted != rows.len() as u64 {
         return Err(StorageError::Conflict("mid"));
     }
-    let due: Vec<[Arg<'_>; 3]> = rows
-        .iter()
-        .filter_map(|(id, row)| Some([Arg::Int(row.app), Arg::Int(*id), Arg::Text(row.due?)]))
-        .collect();
-    for (sql, chunk) in DUE.chunks(&due) {
-        connection.execute(sql, chunk.as_flattened()).await?;
-    }
+    due::mark(connection, &rows, &apps).await?;
     let newest: BTreeMap<i64, i64> = rows
         .iter()
         .map(|(id, event)| (event.channel, *id))
@@ -124,16 +114,21 @@ pub(super) async fn insert_events(
 async fn allocate_ids(
     connection: &mut SqliteConnection,
     events: &[&EventRow<'_>],
-) -> StorageResult<Vec<i64>> {
+) -> StorageResult<(Vec<i64>, BTreeMap<i64, AppIds>)> {
     let mut counts = BTreeMap::new();
     for event in events {
         *counts.entry(event.app).or_insert(0) += 1;
     }
-    let mut ids = HashMap::with_capacity(counts.len());
+    let mut apps = BTreeMap::new();
+    let mut next = HashMap::with_capacity(counts.len());
     for (app, count) in counts {
-        ids.insert(app, connection.allocate_ids(app, count).await?.into_iter());
+        let ids = due::allocate(connection, app, count).await?;
+        next.insert(app, ids.first..);
+        apps.insert(app, ids);
     }
-    let ids = events.iter().map(|event| ids.get_mut(&event.app)?.next());
-    ids.collect::<Option<_>>()
-        .ok_or_else(|| StorageError::corrupt("the database allocated fewer ids than requested"))
+    let ids = events.iter().map(|event| next.get_mut(&event.app)?.next());
+    let ids = ids.collect::<Option<_>>();
+    let ids = ids
+        .ok_or_else(|| StorageError::corrupt("the database allocated fewer ids than requested"))?;
+    Ok((ids, apps))
 }

@@ -3,8 +3,8 @@
 use futures_util::TryStreamExt;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::append;
 use super::value::{bind, classify};
+use super::{append, due};
 use crate::core::error::StorageError;
 use crate::outbound::storage::StorageResult;
 use crate::outbound::storage::sql::driver::SqlConnection;
@@ -23,6 +23,8 @@ impl SqlConnection for SqliteConnection {
 
     /// Needs no lock: there is only one writing transaction.
     const LOCK_APP: &'static str = "SELECT id FROM apps WHERE ident = $1";
+    const LIST_DUE: &'static str = due::LIST;
+    const PUT_DUE: &'static str = due::PUT;
 
     async fn execute(&mut self, sql: &'static str, args: &[Arg<'_>]) -> StorageResult<u64> {
         let done = sqlx::query_with(sql, bind(args)?).execute(self).await;
@@ -85,8 +87,18 @@ impl SqlConnection for SqliteConnection {
     }
 
     async fn advance_ids(&mut self, app: i64, id: i64) -> StorageResult<()> {
+        due::close(self, app).await?;
         self.execute(ADVANCE_IDS, &[Arg::Int(app), Arg::Int(id)])
             .await
             .map(drop)
+    }
+    async fn claim_batched(
+        &mut self,
+        app: i64,
+        holder: &str,
+        until: i64,
+        limit: i64,
+    ) -> StorageResult<Vec<SqliteRow>> {
+        due::claim(self, app, holder, until, limit).await
     }
 }

@@ -2,6 +2,7 @@
 
 mod append;
 mod connection;
+mod due;
 #[cfg(test)]
 mod failures;
 mod open;

@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions, Row};
 
 use super::open::{connect_options, migrate};
-use super::{SqliteOptions, append};
+use super::{SqliteOptions, append, due as batches};
 use crate::outbound::storage::sql::archive::export as archive;
 use crate::outbound::storage::sql::outbox::{self, log};
 use crate::outbound::storage::sql::statement::MultiRowStatement;
@@ -16,7 +16,7 @@ use crate::outbound::storage::sql::{
 };
 
 /// Statements, each with the expected step for the table that may be large.
-const EXPECTED: [(&str, &str); 48] = [
+const EXPECTED: [(&str, &str); 51] = [
     (
         apps::BY_IDENT,
         "SEARCH apps USING INDEX sqlite_autoindex_apps_1 (ident=?)",
@@ -190,7 +190,19 @@ const EXPECTED: [(&str, &str); 48] = [
     (targets::NEWEST, "SEARCH targets USING PRIMARY KEY (app=?)"),
     (
         due::NEXT_APP,
-        "SEARCH due_publishes USING PRIMARY KEY (app>?)",
+        "SEARCH due_batches USING PRIMARY KEY (app>?)",
+    ),
+    (
+        batches::CLAIM,
+        "SEARCH e USING INDEX sqlite_autoindex_events_1 (app=? AND id>? AND id<?)",
+    ),
+    (
+        batches::ALLOCATE,
+        "SEARCH due_batches USING PRIMARY KEY (app=?)",
+    ),
+    (
+        batches::CLOSE,
+        "SEARCH due_batches USING PRIMARY KEY (app=? AND first=?)",
     ),
     (due::ANY, "SEARCH due_publishes USING PRIMARY KEY (app=?)"),
     (
