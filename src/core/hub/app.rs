@@ -156,10 +156,10 @@ impl AppHub {
         let Some(client) = state.clients.get_mut(key) else {
             return outcome;
         };
-        let entry = match state.channels.get_mut(channel) {
-            Some(entry) => entry,
-            None => state.channels.entry(channel.clone()).or_default(),
-        };
+        // All subscriptions share the name that the map has.
+        let known = state.channels.get_key_value(channel);
+        let channel = known.map_or_else(|| channel.clone(), |(name, _)| name.clone());
+        let entry = state.channels.entry(channel.clone()).or_default();
         let subscription = client
             .subscriptions
             .get_or_insert_with(hash, channel.as_str(), || {

@@ -14,20 +14,26 @@ use super::subscriptions::{SubscribedVia, Subscription};
 use super::write::{CloseReason, Mailbox, MailboxItem};
 use crate::core::auth::TokenGrant;
 use crate::core::model::{App, ChannelName, Member, PeerChannel, SocketId, UserId};
-use crate::core::ports::DialectId;
+use crate::core::ports::{DialectId, Metrics};
 
 /// The handle of one connection, owned by its session. Dropping it ends all its subscriptions on
 /// this node; its memberships, which other nodes share, must be ended by the caller with the result
 /// of [`Connection::disconnect`].
 pub struct Connection {
-    _slot: NodeSlot,
+    slot: NodeSlot,
     hub: Arc<AppHub>,
     key: usize,
     mailbox: Arc<Mailbox>,
+    /// Few clients have any.
+    extras: Mutex<Option<Box<Extras>>>,
+}
+
+/// What few connections have.
+#[derive(Default)]
+struct Extras {
     /// The personal channels that it is subscribed to.
-    personal: Mutex<Vec<PersonalChannel>>,
-    /// Few clients have one.
-    token: Mutex<Option<Box<HeldToken>>>,
+    personal: Vec<PersonalChannel>,
+    token: Option<Box<HeldToken>>,
 }
 
 /// A personal channel of a connection, and the channels that its user follows.
@@ -66,18 +72,29 @@ pub struct ReleasedChannels {
 impl Connection {
     pub(super) fn new(slot: NodeSlot, hub: Arc<AppHub>, key: usize, mailbox: Arc<Mailbox>) -> Self {
         Self {
-            _slot: slot,
+            slot,
             hub,
             key,
             mailbox,
-            personal: Mutex::default(),
-            token: Mutex::default(),
+            extras: Mutex::default(),
         }
     }
 
     /// The client's address; `None`: not known.
     pub fn address(&self) -> Option<IpAddr> {
         self.mailbox.origin().address
+    }
+
+    /// Reads the personal channels.
+    fn with_personal<T>(&self, read: impl FnOnce(&[PersonalChannel]) -> T) -> T {
+        let extras = self.extras.lock();
+        read(extras.as_ref().map_or(&[], |extras| &extras.personal))
+    }
+
+    /// Reads or changes the token, where there is one.
+    fn with_token<T>(&self, act: impl FnOnce(&mut HeldToken) -> T) -> Option<T> {
+        let mut extras = self.extras.lock();
+        extras.as_mut()?.token.as_deref_mut().map(act)
     }
 
     /// The connection's id.
@@ -93,6 +110,11 @@ impl Connection {
     /// The queue of this connection's frames.
     pub fn mailbox(&self) -> &Arc<Mailbox> {
         &self.mailbox
+    }
+
+    /// The node's metrics.
+    pub fn metrics(&self) -> &dyn Metrics {
+        &*self.slot.0.metrics
     }
 
     /// See [`Mailbox::poll_take`].
@@ -143,29 +165,32 @@ impl Connection {
 
     /// The channels that a personal channel holds.
     pub fn aliases(&self, personal: &ChannelName) -> Vec<ChannelName> {
-        let channels = self.personal.lock();
-        channels
-            .iter()
-            .find(|one| one.channel == *personal)
-            .map_or_else(Vec::new, |one| one.aliases.clone())
+        self.with_personal(|channels| {
+            channels
+                .iter()
+                .find(|one| one.channel == *personal)
+                .map_or_else(Vec::new, |one| one.aliases.clone())
+        })
     }
 
     /// The member as which the connection is on a presence channel through a personal channel.
     pub fn alias_member(&self, channel: &ChannelName, app: &App) -> Option<Member> {
-        let channels = self.personal.lock();
-        channels
-            .iter()
-            .filter(|one| one.aliases.contains(channel))
-            .find_map(|one| one.member.as_ref()?.counts(app).cloned())
+        self.with_personal(|channels| {
+            channels
+                .iter()
+                .filter(|one| one.aliases.contains(channel))
+                .find_map(|one| one.member.as_ref()?.counts(app).cloned())
+        })
     }
 
     /// The member as which the connection joins presence channels through this personal channel.
     pub fn personal_member(&self, personal: &ChannelName) -> Option<AliasMember> {
-        let channels = self.personal.lock();
-        channels
-            .iter()
-            .find(|one| one.channel == *personal)
-            .and_then(|one| one.member.clone())
+        self.with_personal(|channels| {
+            channels
+                .iter()
+                .find(|one| one.channel == *personal)
+                .and_then(|one| one.member.clone())
+        })
     }
 
     /// Replaces the channels that a personal channel holds, and the member as which the connection
@@ -176,7 +201,8 @@ impl Connection {
         aliases: &[ChannelName],
         member: Option<AliasMember>,
     ) -> ReleasedChannels {
-        let mut channels = self.personal.lock();
+        let mut extras = self.extras.lock();
+        let channels = &mut extras.get_or_insert_default().personal;
         let previous = channels
             .iter()
             .position(|one| one.channel == *personal)
@@ -239,32 +265,25 @@ impl Connection {
 
     /// What the connection's token grants; `None`: it has none.
     pub fn token(&self) -> Option<Arc<TokenGrant>> {
-        self.token
-            .lock()
-            .as_ref()
-            .map(|held| Arc::clone(&held.grant))
+        self.with_token(|held| Arc::clone(&held.grant))
     }
 
     /// Whether the connection is signed in by its token.
     pub fn is_signed_in_by_token(&self) -> bool {
-        self.token
-            .lock()
-            .as_ref()
-            .is_some_and(|held| held.signed_in)
+        self.with_token(|held| held.signed_in).unwrap_or(false)
     }
 
     /// Records whether the connection is signed in by its token.
     pub fn set_signed_in_by_token(&self, signed_in: bool) {
-        if let Some(held) = &mut *self.token.lock() {
-            held.signed_in = signed_in;
-        }
+        self.with_token(|held| held.signed_in = signed_in);
     }
 
     /// Holds a token in place of an earlier one. Returns the channels that were subscribed to by the earlier one, and that the
     /// new one does not cover.
     pub fn hold_token(&self, grant: Arc<TokenGrant>) -> Vec<ChannelName> {
-        let mut token = self.token.lock();
-        match &mut *token {
+        let mut extras = self.extras.lock();
+        let token = &mut extras.get_or_insert_default().token;
+        match token {
             Some(held) => {
                 held.grant = grant;
                 held.take_uncovered()
@@ -282,25 +301,23 @@ impl Connection {
 
     /// Gives up the token.
     pub fn take_token(&self) -> Option<Box<HeldToken>> {
-        self.token.lock().take()
+        self.extras.lock().as_mut()?.token.take()
     }
 
     /// Whether the client subscribed to a channel by its token.
     pub fn is_by_token(&self, channel: &ChannelName) -> bool {
-        let token = self.token.lock();
-        token
-            .as_ref()
-            .is_some_and(|held| held.channels.contains(channel))
+        self.with_token(|held| held.channels.contains(channel))
+            .unwrap_or(false)
     }
 
     /// Records whether the client's subscription to a channel is by its token.
     pub fn set_by_token(&self, channel: &ChannelName, by_token: bool) {
-        if let Some(held) = &mut *self.token.lock() {
+        self.with_token(|held| {
             held.channels.retain(|other| other != channel);
             if by_token {
                 held.channels.push(channel.clone());
             }
-        }
+        });
     }
 
     /// Ends all subscriptions and the sign-in, and returns them.

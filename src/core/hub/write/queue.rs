@@ -43,8 +43,9 @@ pub(super) struct MailboxQueue {
     pub closed: Option<CloseReason>,
     /// How many of `bytes` are an answer, which has a bound of its own.
     pub answer: u32,
-    /// Renders the events of a connection that does not share their bytes with others.
-    pub renderer: Option<Arc<dyn EventRenderer>>,
+    /// Renders the events of a connection that does not share their bytes with others. Boxed,
+    /// because most connections have none.
+    pub renderer: Option<Box<Arc<dyn EventRenderer>>>,
 }
 
 impl MailboxQueue {

@@ -11,7 +11,7 @@ use super::renderer::EventRenderer;
 impl Mailbox {
     /// Sets the renderer of the connection's events, before its task waits for the first time.
     pub fn set_renderer(&self, renderer: Arc<dyn EventRenderer>) {
-        self.queue.lock().renderer = Some(renderer);
+        self.queue.lock().renderer = Some(Box::new(renderer));
     }
 
     /// For a connection with a renderer: appends rendered events to `out` until it has `most` bytes,

@@ -72,9 +72,8 @@ pub(crate) async fn connect<S: AsyncRead + AsyncWrite + Unpin + Send>(
     if let Some(writer) = direct_writer {
         connection.mailbox().set_writer(writer);
     }
-    let metrics = Arc::clone(gateway.service.hub().metrics());
     let mut session = Box::new(ClientSession {
-        link: Link::new(stream, direct_writes, metrics),
+        link: Link::new(stream, direct_writes),
         state: SessionState::new(limits.pending_bytes),
         gateway: Arc::clone(&gateway),
         connection,

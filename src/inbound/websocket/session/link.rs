@@ -2,7 +2,6 @@
 //! what the session handles.
 
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -12,7 +11,7 @@ use super::delivery::{DeliveryQueue, DeliveryStep};
 use crate::core::answers::AnswerPermit;
 use crate::core::hub::{Broadcast, CloseReason, Connection, Mailbox, Receipt};
 use crate::core::model::{ChannelName, SocketId};
-use crate::core::ports::{DialectId, Metrics};
+use crate::core::ports::DialectId;
 use crate::inbound::websocket::dialect::pusher;
 use crate::inbound::websocket::stream::WebSocketStream;
 
@@ -57,8 +56,7 @@ pub(super) struct Link<S> {
     /// They may now.
     parked: bool,
     closing: Option<CloseReason>,
-    metrics: Arc<dyn Metrics>,
-    /// Frames and bytes that are not yet counted in `metrics`.
+    /// Frames and bytes that are not yet counted in the metrics.
     sent: (u64, u64),
     unread: Option<Box<UnreadAnswer>>,
 }
@@ -66,17 +64,12 @@ pub(super) struct Link<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// With `direct_writes`, publishers may write while this task is idle, through the mailbox's
     /// direct writer.
-    pub(super) fn new(
-        stream: WebSocketStream<S>,
-        direct_writes: bool,
-        metrics: Arc<dyn Metrics>,
-    ) -> Self {
+    pub(super) fn new(stream: WebSocketStream<S>, direct_writes: bool) -> Self {
         Self {
             stream,
             direct_writes,
             parked: false,
             closing: None,
-            metrics,
             sent: (0, 0),
             unread: None,
         }
@@ -123,7 +116,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         poll_fn(move |cx| self.poll_next(cx, connection, deliveries, read))
     }
 
-    fn poll_next(
+    /// See [`Link::next`].
+    pub(super) fn poll_next(
         &mut self,
         cx: &mut Context<'_>,
         connection: &Connection,
@@ -211,7 +205,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 Poll::Ready(closing) => self.closing = closing,
                 Poll::Pending => {
                     if self.sent.0 > 0 {
-                        self.metrics.sent(self.sent.0, self.sent.1);
+                        connection.metrics().sent(self.sent.0, self.sent.1);
                         self.sent = (0, 0);
                     }
                     deliveries.shrink();

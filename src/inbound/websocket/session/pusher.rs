@@ -6,8 +6,8 @@ use bytes::Bytes;
 use smallvec::smallvec;
 
 use super::action::{Action, Replies, Reply};
-use super::delivery::HoldBack;
 use super::error_codes;
+use super::filters::HoldBack;
 use super::state::{SessionContext, SessionState};
 use crate::core::model::{ChannelName, Payload};
 use crate::core::service::{

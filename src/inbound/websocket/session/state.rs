@@ -11,11 +11,12 @@ use smallvec::smallvec;
 use tokio::time::Instant;
 
 use super::action::{Action, AliasReload, Replies, Reply};
-use super::delivery::{DeliveryQueue, HoldBack};
+use super::delivery::DeliveryQueue;
 use super::error_codes::{self, CodedError};
+use super::filters::HoldBack;
+use super::publishing::OwnPublishes;
 use super::timers::SessionTimers;
 use crate::core::hub::{CloseReason, Connection, Receipt, ReceiptOutcome};
-use crate::core::limit::TokenBucket;
 use crate::core::model::{ChannelKind, ChannelName, Limits};
 use crate::core::ports::{Clock, DialectId};
 use crate::core::service::{Since, Subscribe, SubscribeError, Subscribed};
@@ -76,17 +77,22 @@ struct PersonalSubscription {
     answered: Option<Vec<ChannelName>>,
 }
 
+/// The personal channels of a client.
+#[derive(Default)]
+struct PersonalChannels {
+    /// Those that the client subscribed to.
+    subscriptions: Vec<PersonalSubscription>,
+    /// Those whose aliases changed.
+    to_reload: Vec<ChannelName>,
+}
+
 /// The state of one session.
 pub(super) struct SessionState {
     pub(super) deliveries: DeliveryQueue,
-    /// The personal channels that the client subscribed to.
-    personal: Vec<PersonalSubscription>,
-    /// Channels with publishes in the append queue, and their number.
-    in_flight: Vec<(ChannelName, usize)>,
-    /// The rate limit for publishes; created with the first one.
-    publish_limit: Option<Box<TokenBucket>>,
-    /// Personal channels whose aliases changed.
-    aliases_to_reload: Vec<ChannelName>,
+    /// Few clients have any.
+    personal: Option<Box<PersonalChannels>>,
+    /// Created with the first publish.
+    publishing: Option<Box<OwnPublishes>>,
     /// Aliases that are read again, and the end of the client's token.
     pub(super) timers: SessionTimers,
 }
@@ -96,17 +102,16 @@ impl SessionState {
     pub(super) fn new(max_pending_bytes: u64) -> Self {
         Self {
             deliveries: DeliveryQueue::new(max_pending_bytes),
-            personal: Vec::new(),
-            in_flight: Vec::new(),
-            publish_limit: None,
-            aliases_to_reload: Vec::new(),
+            personal: None,
+            publishing: None,
             timers: SessionTimers::default(),
         }
     }
 
     /// Whether the client's messages are read now: not with too many publishes in the append queue.
     pub(super) fn reads(&self) -> bool {
-        self.in_flight.iter().map(|(_, count)| count).sum::<usize>() < MAX_IN_FLIGHT
+        let publishing = self.publishing.as_ref();
+        publishing.is_none_or(|publishing| publishing.in_flight() < MAX_IN_FLIGHT)
     }
 
     /// A binary frame.
@@ -121,27 +126,19 @@ impl SessionState {
         if rate == 0 {
             return true;
         }
-        let now = clock.now();
-        self.publish_limit
-            .get_or_insert_with(|| Box::new(TokenBucket::new(rate, now)))
-            .take(rate, now)
+        let publishing = self.publishing.get_or_insert_default();
+        publishing.take_token(rate, clock.now())
     }
 
     /// Whether a publish of this socket on the channel is in the append queue.
     pub(super) fn is_in_flight(&self, channel: &ChannelName) -> bool {
-        self.in_flight.iter().any(|(other, _)| other == channel)
+        let publishing = self.publishing.as_ref();
+        publishing.is_some_and(|publishing| publishing.is_in_flight(channel))
     }
 
     /// A publish of this socket has entered the append queue.
     pub(super) fn on_queued(&mut self, channel: ChannelName) {
-        match self
-            .in_flight
-            .iter_mut()
-            .find(|(other, _)| *other == channel)
-        {
-            Some((_, count)) => *count += 1,
-            None => self.in_flight.push((channel, 1)),
-        }
+        self.publishing.get_or_insert_default().begin(channel);
     }
 
     /// A publish of this socket has left the append queue.
@@ -150,17 +147,8 @@ impl SessionState {
         context: &SessionContext<'_>,
         receipt: Receipt,
     ) -> Option<Reply> {
-        let index = self
-            .in_flight
-            .iter()
-            .position(|(channel, _)| *channel == receipt.channel);
-        if let Some(index) = index
-            && let Some((_, count)) = self.in_flight.get_mut(index)
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.in_flight.swap_remove(index);
-            }
+        if let Some(publishing) = &mut self.publishing {
+            publishing.end(&receipt.channel);
         }
         match (receipt.outcome, receipt.reference) {
             (ReceiptOutcome::Stored(mid, serial, timestamp), Some(reference)) => {
@@ -223,10 +211,12 @@ impl SessionState {
         self.deliveries.unsubscribe(left);
         if channel.kind() == ChannelKind::Personal {
             let keeps = !succeeded && !left.contains(channel);
-            self.personal
+            let personal = self.personal.get_or_insert_default();
+            personal
+                .subscriptions
                 .retain(|personal| personal.channel != *channel || keeps);
             if succeeded {
-                self.personal.push(PersonalSubscription {
+                personal.subscriptions.push(PersonalSubscription {
                     channel: channel.clone(),
                     follow: subscribe.follow,
                     answered: None,
@@ -253,6 +243,7 @@ impl SessionState {
     ) -> Vec<ChannelName> {
         self.personal
             .iter()
+            .flat_map(|personal| &personal.subscriptions)
             .find(|personal| personal.channel == *channel)
             .and_then(|personal| personal.answered.clone())
             .unwrap_or_else(|| context.connection.aliases(channel))
@@ -260,8 +251,10 @@ impl SessionState {
 
     /// The connection left channels because of an unsubscription.
     pub(super) fn leave(&mut self, channel: &ChannelName, left: &[ChannelName]) {
-        self.personal
-            .retain(|personal| personal.channel != *channel);
+        if let Some(personal) = &mut self.personal {
+            let subscriptions = &mut personal.subscriptions;
+            subscriptions.retain(|personal| personal.channel != *channel);
+        }
         self.deliveries.unsubscribe(left);
     }
 
@@ -278,27 +271,33 @@ impl SessionState {
 
     /// The channels that the user of a personal channel follows changed.
     pub(super) fn on_aliases_changed(&mut self, channel: ChannelName) {
-        self.aliases_to_reload.push(channel);
+        let personal = self.personal.get_or_insert_default();
+        personal.to_reload.push(channel);
     }
 
     /// A timer expired: unavailable aliases are read again. Whether the client's token has expired.
     pub(super) fn on_timer(&mut self, now: Instant) -> bool {
-        self.aliases_to_reload.extend(self.timers.due_reloads(now));
+        let due = self.timers.due_reloads(now);
+        if !due.is_empty() {
+            self.personal.get_or_insert_default().to_reload.extend(due);
+        }
         self.timers.take_token_end(now)
     }
 
     /// Whether [`SessionState::next_reload`] has something.
     pub(super) fn has_reloads(&self) -> bool {
-        !self.aliases_to_reload.is_empty()
+        let personal = self.personal.as_ref();
+        personal.is_some_and(|personal| !personal.to_reload.is_empty())
     }
 
     /// Starts the next reload of aliases: frames of channels that the client is not subscribed to
     /// are held back.
     pub(super) fn next_reload(&mut self, context: &SessionContext<'_>) -> Option<Action> {
-        while let Some(channel) = self.aliases_to_reload.pop() {
-            self.aliases_to_reload.retain(|other| *other != channel);
+        let own = self.personal.as_deref_mut()?;
+        while let Some(channel) = own.to_reload.pop() {
+            own.to_reload.retain(|other| *other != channel);
             let error_sent = self.timers.take_unavailable(&channel);
-            let mut known = self.personal.iter_mut();
+            let mut known = own.subscriptions.iter_mut();
             let Some(personal) = known.find(|personal| personal.channel == channel) else {
                 continue;
             };

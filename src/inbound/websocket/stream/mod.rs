@@ -2,13 +2,15 @@
 //!
 //! tungstenite's state machine reads the frames and answers pings and closes; the rest is our own,
 //! because `tokio_tungstenite::WebSocketStream` holds a read and a write buffer per connection and
-//! writes one frame at a time. Here an idle connection owns no buffer but a small one, and all
+//! writes one frame at a time. Here an idle connection owns no buffer and no state machine, and all
 //! queued frames leave in one write.
 
 mod closing;
 mod frame;
+mod frame_tracker;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod reader;
 mod vectored;
 mod write_buffers;
 
@@ -20,18 +22,15 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame};
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 pub(super) use closing::close;
 pub(super) use frame::{text_frame, text_frame_of_parts};
+use reader::Reader;
 use vectored::VectoredFrames;
 
 /// The most bytes of one read from the stream; the buffer is shared by all connections of a thread.
 const READ_BYTES: usize = 32 * 1024;
-
-/// The size of the read buffer that each connection keeps: enough for most frames of a client.
-const OWN_READ_BUFFER: usize = 256;
 
 thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
@@ -41,10 +40,10 @@ thread_local! {
 /// buffer that one write flushes.
 pub(super) struct WebSocketStream<S> {
     stream: S,
-    context: WebSocketContext,
-    /// Bytes that were read and not yet parsed.
-    input: Vec<u8>,
-    parsed: usize,
+    /// The largest accepted message, in bytes.
+    limit: usize,
+    /// `None`: the client has sent whole messages, and all of them were taken.
+    reader: Option<Box<Reader>>,
     /// Large frames, and what was queued before them; written before the output.
     vectored: Option<Box<VectoredFrames>>,
     /// Whole frames to write.
@@ -56,17 +55,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
     /// Wraps a stream whose upgrade has been answered. A message of more than `limit` bytes is an
     /// error.
     pub(super) fn new(stream: S, limit: usize) -> Self {
-        let config = WebSocketConfig::default()
-            .read_buffer_size(OWN_READ_BUFFER)
-            .write_buffer_size(0)
-            .max_message_size(Some(limit))
-            .max_frame_size(Some(limit));
-        let context = WebSocketContext::new(Role::Server, Some(config));
         Self {
             stream,
-            context,
-            input: Vec::new(),
-            parsed: 0,
+            limit,
+            reader: None,
             vectored: None,
             output: Vec::new(),
             written: 0,
@@ -75,27 +67,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
 
     /// Changes the largest accepted message, in bytes.
     pub(super) fn set_limit(&mut self, limit: usize) {
-        if self.context.get_config().max_message_size != Some(limit) {
-            self.context.set_config(|config| {
-                config.max_message_size = Some(limit);
-                config.max_frame_size = Some(limit);
-            });
+        self.limit = limit;
+        if let Some(reader) = &mut self.reader {
+            reader.set_limit(limit);
         }
     }
 
     /// The next message. Answers to pings and closes are queued.
     pub(super) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, Error>> {
-        let mut adapter = SyncAdapter {
-            stream: &mut self.stream,
-            input: &mut self.input,
-            parsed: &mut self.parsed,
-            output: &mut self.output,
-            cx,
-        };
-        match self.context.read(&mut adapter) {
-            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
-            result => Poll::Ready(result),
+        let limit = self.limit;
+        let reader = self.reader.get_or_insert_with(|| Reader::new(limit));
+        let message = reader.poll_message(cx, &mut self.stream, &mut self.output);
+        if message.is_pending() && reader.is_unused() {
+            self.reader.take().into_iter().for_each(Reader::release);
         }
+        message
     }
 
     /// Queues bytes that form whole frames.
@@ -128,8 +114,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
 
     /// Queues the close frame; nothing can be queued after it.
     pub(super) fn queue_close(&mut self, frame: Option<CloseFrame>) {
-        // Writing to a vector cannot fail; an error means that the close frame was queued before.
-        let _ = self.context.close(&mut OutputOnly(&mut self.output), frame);
+        let mut output = OutputOnly(&mut self.output);
+        match &mut self.reader {
+            Some(reader) => reader.queue_close(&mut output, frame),
+            None => {
+                // Writing to a vector cannot fail.
+                let _ = Frame::close(frame).format(&mut output);
+            }
+        }
     }
 
     /// Writes everything that is queued.
@@ -177,61 +169,7 @@ impl<S> Drop for WebSocketStream<S> {
     }
 }
 
-/// The blocking stream that tungstenite expects: reads through the thread's scratch buffer, writes
-/// into the output.
-struct SyncAdapter<'a, 'b, S> {
-    stream: &'a mut S,
-    input: &'a mut Vec<u8>,
-    parsed: &'a mut usize,
-    output: &'a mut Vec<u8>,
-    cx: &'a mut Context<'b>,
-}
-
-impl<S: AsyncRead + Unpin> Read for SyncAdapter<'_, '_, S> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if let Some(rest) = self
-            .input
-            .get(*self.parsed..)
-            .filter(|rest| !rest.is_empty())
-        {
-            let count = rest.len().min(buffer.len());
-            buffer[..count].copy_from_slice(&rest[..count]);
-            *self.parsed += count;
-            if *self.parsed == self.input.len() {
-                *self.input = Vec::new();
-                *self.parsed = 0;
-            }
-            return Ok(count);
-        }
-        SCRATCH.with_borrow_mut(|scratch| {
-            let mut read = ReadBuf::new(scratch);
-            match Pin::new(&mut *self.stream).poll_read(self.cx, &mut read) {
-                Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-                Poll::Ready(Err(error)) => Err(error),
-                Poll::Ready(Ok(())) => {
-                    let filled = read.filled();
-                    let count = filled.len().min(buffer.len());
-                    buffer[..count].copy_from_slice(&filled[..count]);
-                    self.input.extend_from_slice(&filled[count..]);
-                    Ok(count)
-                }
-            }
-        })
-    }
-}
-
-impl<S> Write for SyncAdapter<'_, '_, S> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        write_buffers::append(self.output, bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// The same for writes alone: a read finds nothing.
+/// The blocking stream that tungstenite expects, for writes alone: a read finds nothing.
 struct OutputOnly<'a>(&'a mut Vec<u8>);
 
 impl Read for OutputOnly<'_> {
@@ -255,7 +193,7 @@ impl Write for OutputOnly<'_> {
 mod tests {
     use std::future::poll_fn;
 
-    use tokio::io::AsyncReadExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
 
@@ -295,6 +233,37 @@ mod tests {
                 (0, true),
                 "room for {room}"
             );
+        }
+    }
+
+    /// It has one from the first byte of a message to the last.
+    #[tokio::test]
+    async fn an_idle_stream_has_no_reader() {
+        let (ours, mut theirs) = tokio::io::duplex(100);
+        let mut socket = WebSocketStream::new(ours, 1000);
+        let whole: &[u8] = &[0x81, 0x82, 0, 0, 0, 0, b'a', b'b'];
+        let parts: [&[u8]; 2] = [
+            &[0x01, 0x81, 0, 0, 0, 0, b'a'],
+            &[0x80, 0x81, 0, 0, 0, 0, b'b'],
+        ];
+        for cut in [
+            &[&whole[..1], &whole[1..]],
+            &[&whole[..7], &whole[7..]],
+            &parts,
+        ] {
+            for (bytes, is_last) in [(cut[0], false), (cut[1], true)] {
+                theirs.write_all(bytes).await.unwrap();
+                let polled = poll_fn(|cx| Poll::Ready(socket.poll_message(cx))).await;
+                assert_eq!(
+                    (polled.is_ready(), socket.reader.is_some()),
+                    (is_last, true)
+                );
+                if let Poll::Ready(message) = polled {
+                    assert_eq!(message.unwrap().to_text().unwrap(), "ab");
+                }
+            }
+            let polled = poll_fn(|cx| Poll::Ready(socket.poll_message(cx))).await;
+            assert!(polled.is_pending() && socket.reader.is_none());
         }
     }
 }
