@@ -55,7 +55,7 @@
 //! | `context` | state that all connections of a listener share |
 //! | `handlers` | [`Handlers`]: where requests and upgrades go, time limits |
 //! | `connection` | handshake and routing of one connection |
-//! | `tls`, `certificate` | TLS, reload of the certificate |
+//! | `tls`, `tls_stream`, `certificate` | TLS, reload of the certificate |
 //! | `head`, `headers` | the first request head; header lists |
 //! | `forwarded`, `forwarded_header` | the client's address and encryption behind trusted proxies |
 //! | `forwarded_host` | the host that it asked for |
@@ -91,6 +91,7 @@ mod shared_tcp;
 mod stream;
 mod takeover;
 mod tls;
+mod tls_stream;
 mod upgrade;
 
 pub use self::accept::serve;

@@ -11,9 +11,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::server::TlsStream;
 
 use super::shared_tcp::SharedTcpStream;
+use super::tls_stream::TlsStream;
 use crate::core::hub::DirectWriter;
 
 /// How many bytes a lingering close discards at most. They are not kept: the limit bounds the work
@@ -32,7 +32,7 @@ pub struct ClientStream {
 #[derive(Debug)]
 enum Io {
     Plain(SharedTcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream>),
 }
 
 #[derive(Debug)]
@@ -55,9 +55,9 @@ impl ClientStream {
     }
 
     /// A TLS stream whose handshake is complete.
-    pub fn tls(stream: TlsStream<TcpStream>) -> Self {
+    pub(super) fn tls(stream: Box<TlsStream>) -> Self {
         Self {
-            io: Io::Tls(Box::new(stream)),
+            io: Io::Tls(stream),
             pushed_back: None,
         }
     }

@@ -9,12 +9,12 @@ use rustls::crypto::ring;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{MissedTickBehavior, interval};
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::certificate::{ReloadableCertificate, TlsError, TlsFiles};
 use super::error_response::ErrorResponse;
 use super::stream::ClientStream;
+use super::tls_stream::TlsStream;
 
 /// How often the certificate files are checked for changes.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -23,7 +23,7 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Cheap to clone; clones share the certificate.
 #[derive(Clone)]
 pub struct TlsSource {
-    acceptor: TlsAcceptor,
+    config: Arc<ServerConfig>,
     certificate: Arc<ReloadableCertificate>,
 }
 
@@ -48,7 +48,7 @@ impl TlsSource {
             .with_cert_resolver(resolver);
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self {
-            acceptor: Arc::new(config).into(),
+            config: Arc::new(config),
             certificate,
         })
     }
@@ -96,6 +96,9 @@ impl TlsSource {
                 "plain HTTP on a TLS listener",
             ));
         }
-        self.acceptor.accept(stream).await.map(ClientStream::tls)
+        let config = Arc::clone(&self.config);
+        TlsStream::accept(config, stream)
+            .await
+            .map(ClientStream::tls)
     }
 }
