@@ -9,7 +9,7 @@ use mongodb::options::{
     Acknowledgment, ClientOptions, DatabaseOptions, IndexOptions, ReadPreference,
     SelectionCriteria, ServerAddress,
 };
-use mongodb::{Client, Collection, IndexModel};
+use mongodb::{Client, Collection, Database, IndexModel};
 
 use super::MongoStore;
 use super::archive::address_field;
@@ -65,7 +65,7 @@ pub async fn open(options: MongoOptions) -> Result<Stores, OpenError> {
 
 /// Connects with the options of `client`, and prepares the database.
 pub(super) async fn connect(
-    client: ClientOptions,
+    mut client: ClientOptions,
     options: &MongoOptions,
 ) -> Result<MongoStore, OpenError> {
     let servers = client
@@ -81,15 +81,14 @@ pub(super) async fn connect(
             failure,
         )
     };
-    let client = Client::with_options(client).map_err(|error| open_error(explain(&error)))?;
-    // Reads must see earlier writes, so they go to the primary.
-    let primary = SelectionCriteria::ReadPreference(ReadPreference::Primary);
-    let database = client.database_with_options(
-        name,
-        DatabaseOptions::builder()
-            .selection_criteria(primary)
-            .build(),
-    );
+    let database_of = |client: ClientOptions| {
+        let client = Client::with_options(client).map_err(|error| open_error(explain(&error)))?;
+        // Reads must see earlier writes, so they go to the primary.
+        let primary = SelectionCriteria::ReadPreference(ReadPreference::Primary);
+        let primary = DatabaseOptions::builder().selection_criteria(primary);
+        Ok(client.database_with_options(name, primary.build()))
+    };
+    let mut database = database_of(client.clone())?;
     let timed_out = || {
         OpenFailure::temporary(format!(
             "does not answer within {:?}: is it the right address, and does the server run?",
@@ -105,6 +104,15 @@ pub(super) async fn connect(
             ))));
         }
         Ok(answer) => drop(answer.map_err(|error| open_error(explain(&error)))?),
+    }
+    if is_ferretdb_1(&database, options.timeout).await {
+        tracing::warn!(
+            database = name,
+            "FerretDB 1 does not update documents atomically: this node uses one connection, and must be the only one"
+        );
+        client.max_pool_size = Some(1);
+        client.min_pool_size = None;
+        database = database_of(client)?;
     }
     let collections = Collections::new(database);
     for (collection, indexes) in indexes(&collections) {
@@ -142,6 +150,14 @@ pub(super) async fn connect(
         })
     })?;
     Ok(store)
+}
+
+/// Whether the server is FerretDB 1, which reads a document and writes it back in two steps that another connection can come
+/// between: two claims of one queue succeed, and counts are lost. It runs the commands of one connection one after another.
+async fn is_ferretdb_1(database: &Database, timeout: Duration) -> bool {
+    let info = database.run_command(doc! { "buildInfo": 1 });
+    let info = tokio::time::timeout(timeout, info.into_future()).await;
+    matches!(info, Ok(Ok(info)) if info.contains_key("ferretdbVersion"))
 }
 
 /// Creates missing indexes, each by a command of its own: FerretDB 1.24 drops the connection over a command that names several
