@@ -1,6 +1,6 @@
 //! Translation of the driver's errors.
 
-use mongodb::error::{Error, ErrorKind, WriteFailure};
+use mongodb::error::{Error, ErrorKind, IndexedWriteError, WriteFailure};
 
 use crate::core::error::StorageError;
 use crate::outbound::storage::StorageResult;
@@ -77,6 +77,27 @@ pub(super) enum InsertFailure {
     Rejected(usize),
     /// Any of the documents may be stored.
     Unknown,
+}
+
+/// Finds the documents that an unordered insert has not stored, by their indexes: the duplicates, and the rejected ones. `None`:
+/// any of the documents may be stored.
+pub(super) fn unstored(error: &Error) -> Option<(Vec<usize>, Vec<usize>)> {
+    let ErrorKind::InsertMany(cause) = &*error.kind else {
+        return None;
+    };
+    // Without the write concern, stored documents may be rolled back.
+    if cause.write_concern_error.is_some() {
+        return None;
+    }
+    let errors = cause
+        .write_errors
+        .as_deref()
+        .filter(|all| !all.is_empty())?;
+    let (duplicates, rejected): (Vec<_>, Vec<_>) =
+        errors.iter().partition(|error| error.code == DUPLICATE);
+    let indexes =
+        |errors: Vec<&IndexedWriteError>| errors.iter().map(|error| error.index).collect();
+    Some((indexes(duplicates), indexes(rejected)))
 }
 
 /// Finds the reason in an error.

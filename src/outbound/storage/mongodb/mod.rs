@@ -53,6 +53,8 @@ struct MongoStore {
     backfill_cache: Arc<BackfillCache>,
     row_watch: Arc<RowWatch>,
     timeout: Duration,
+    /// Maximum number of events in one ordered insert.
+    insert_limit: usize,
 }
 
 #[async_trait]

@@ -15,6 +15,7 @@ use super::MongoStore;
 use super::archive::address_field;
 use super::collections::Collections;
 use super::error::{DUPLICATE, is_temporary, is_temporary_failure};
+use super::events::MANY;
 use crate::core::model::{Secret, TargetKind};
 use crate::core::ports::Stores;
 use crate::outbound::storage::{OpenError, OpenFailure};
@@ -23,6 +24,9 @@ use crate::outbound::storage::{OpenError, OpenFailure};
 const NOT_PERMITTED: i32 = 13;
 const WRONG_CREDENTIALS: i32 = 18;
 const INDEX_CONFLICT: [i32; 2] = [85, 86];
+
+/// FerretDB 1 inserts this many documents at once. After an error an ordered insert goes on with the next of them.
+const FERRETDB_BATCH: usize = 100;
 
 /// Configuration of a MongoDB store.
 #[derive(Debug, Clone)]
@@ -105,7 +109,8 @@ pub(super) async fn connect(
         }
         Ok(answer) => drop(answer.map_err(|error| open_error(explain(&error)))?),
     }
-    if is_ferretdb_1(&database, options.timeout).await {
+    let is_ferretdb_1 = is_ferretdb_1(&database, options.timeout).await;
+    if is_ferretdb_1 {
         tracing::warn!(
             database = name,
             "FerretDB 1 does not update documents atomically: this node uses one connection, and must be the only one"
@@ -142,6 +147,7 @@ pub(super) async fn connect(
         backfill_cache: Arc::default(),
         row_watch: Arc::default(),
         timeout: options.timeout,
+        insert_limit: if is_ferretdb_1 { FERRETDB_BATCH } else { MANY },
     };
     store.adopt(Document::new()).await.map_err(|error| {
         open_error(OpenFailure {

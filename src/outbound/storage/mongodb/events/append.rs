@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use mongodb::bson::doc;
 
-use super::MANY;
-use super::document::{ChannelRef, document_of};
+use super::document::{ChannelRef, document_of, remove_copied_members};
 use super::pending::{AppendState, InsertOutcome, PendingInsert};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, ChannelName, NewEvent, Position};
@@ -35,6 +34,8 @@ struct AppendBatch<'a> {
     queue: VecDeque<(usize, i64)>,
     /// Inserted events that are not confirmed, by `mid`: index and app id.
     unconfirmed: HashMap<String, (usize, i64)>,
+    /// Indexes of events that the server rejected once, and that are inserted without a copy of their further members.
+    uncopied: HashSet<usize>,
 }
 
 impl MongoStore {
@@ -97,6 +98,7 @@ impl MongoStore {
             results,
             queue: VecDeque::new(),
             unconfirmed: HashMap::new(),
+            uncopied: HashSet::new(),
         };
         for (index, event) in events.iter().enumerate() {
             match appends.app_ids.get(&event.app) {
@@ -140,7 +142,7 @@ impl MongoStore {
         appends: &mut AppendState,
         batch: &mut AppendBatch<'_>,
     ) -> StorageResult<()> {
-        let chunk = batch.chunk();
+        let chunk = batch.chunk(self.insert_limit);
         let inserts = self.assign_positions(appends, batch, &chunk).await?;
         let before = appends.pending.len();
         appends.unacknowledged = inserts.len();
@@ -150,7 +152,9 @@ impl MongoStore {
             InsertOutcome::RejectedAt(at, error) => {
                 appends.truncate_at(at);
                 let stored = at - before;
-                if let Some((index, _)) = batch.queue.remove(stored) {
+                if !batch.retry_uncopied(stored)
+                    && let Some((index, _)) = batch.queue.remove(stored)
+                {
                     batch.set_result(index, Err(error));
                 }
                 stored
@@ -193,9 +197,12 @@ impl MongoStore {
         batch: &AppendBatch<'_>,
         chunk: &[(usize, i64)],
     ) -> StorageResult<Vec<PendingInsert>> {
-        let due: Vec<Option<&str>> = chunk
+        let due: Vec<(bool, Option<&str>)> = chunk
             .iter()
-            .map(|(index, _)| batch.due.get(*index).and_then(Option::as_deref))
+            .map(|(index, _)| {
+                let due = batch.due.get(*index).and_then(Option::as_deref);
+                (batch.uncopied.contains(index), due)
+            })
             .collect();
         let chunk: Vec<(&NewEvent, ChannelRef)> = chunk
             .iter()
@@ -221,12 +228,17 @@ impl MongoStore {
             + 1;
         let mut heads: HashMap<String, i64> = HashMap::new();
         let mut inserts = Vec::with_capacity(chunk.len());
-        for (((event, channel_ref), id), due) in chunk.into_iter().zip(first..).zip(due) {
+        for (((event, channel_ref), id), (is_uncopied, due)) in
+            chunk.into_iter().zip(first..).zip(due)
+        {
             let head_id = channel_ref.head_id();
             let cached = appends.heads.get(&head_id).copied().unwrap_or(0);
             let serial = heads.entry(head_id).or_insert(cached);
             *serial += 1;
             let mut document = document_of(event, &channel_ref, *serial, id);
+            if is_uncopied {
+                remove_copied_members(&mut document);
+            }
             if let Some(publish) = due {
                 document.insert("due", due_of(channel_ref.app_id, id, publish));
             }
@@ -290,8 +302,17 @@ impl AppendBatch<'_> {
         }
     }
 
-    /// The first part of the queue that fits into one insert; at least one event.
-    fn chunk(&self) -> Vec<(usize, i64)> {
+    /// Whether the event at a place of the queue is to be inserted again without a copy of its further members.
+    fn retry_uncopied(&mut self, place: usize) -> bool {
+        let Some(&(index, _)) = self.queue.get(place) else {
+            return false;
+        };
+        let event = self.events.get(index);
+        event.is_some_and(|event| !event.payload.extra.is_empty()) && self.uncopied.insert(index)
+    }
+
+    /// The first part of the queue that fits into one insert: at least one event, and at most `limit`.
+    fn chunk(&self, limit: usize) -> Vec<(usize, i64)> {
         let mut bytes = 0;
         let fits = |(at, (index, _)): &(usize, &(usize, i64))| {
             let payload = self.events.get(*index).map(|event| &event.payload);
@@ -303,7 +324,7 @@ impl AppendBatch<'_> {
         };
         self.queue
             .iter()
-            .take(MANY)
+            .take(limit)
             .enumerate()
             .take_while(fits)
             .map(|(_, entry)| *entry)

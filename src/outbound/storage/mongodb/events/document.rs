@@ -87,6 +87,15 @@ pub(super) fn document_of(
     document
 }
 
+/// Removes the copy of the further members, which only the original reads: `extra` has them all. Servers refuse different
+/// values in it; FerretDB arrays in arrays.
+pub(super) fn remove_copied_members(document: &mut Document) {
+    if let Some(Bson::Document(data)) = document.get_mut("data") {
+        let members = std::mem::take(data).into_iter();
+        data.extend(members.filter(|(name, _)| NOT_EXTRA.contains(&name.as_str())));
+    }
+}
+
 /// Decodes an event that has a serial.
 pub(in super::super) fn event_from(app: &AppIdent, document: &Document) -> StorageResult<Event> {
     let empty = Document::new();

@@ -1,16 +1,16 @@
 //! Import of events with their serials and ids.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use mongodb::bson::{Document, doc};
 
-use super::MANY;
-use super::document::{ChannelRef, document_of};
+use super::document::{ChannelRef, document_of, remove_copied_members};
 use super::heads::ChannelHead;
+use super::{MANY, all};
 use crate::core::error::StorageError;
 use crate::core::model::{AppIdent, ChannelName, Event};
 use crate::outbound::storage::StorageResult;
-use crate::outbound::storage::mongodb::error::{InsertFailure, classify, insert_failure};
+use crate::outbound::storage::mongodb::error::{classify, unstored};
 use crate::outbound::storage::mongodb::{MongoStore, value};
 
 /// Approximate limit of one insert in bytes, far below the limit of a message to the server.
@@ -91,39 +91,61 @@ impl MongoStore {
                 value::signed(position.id),
             )
         };
-        let documents: Vec<Document> = events.iter().map(document).collect();
-        let mut from = 0;
-        while let Some(left) = documents.get(from..).filter(|left| !left.is_empty()) {
-            let Err(error) = self.collections.events.insert_many(left).await else {
-                return Ok(());
-            };
-            let InsertFailure::Duplicate(at) = insert_failure(&error) else {
-                return Err(classify(error));
-            };
-            from += at;
-            let stopped_at = events.get(from).ok_or_else(|| classify(error))?;
-            self.verify_stored(&channel_ref(&stopped_at.new.channel), stopped_at)
-                .await?;
-            from += 1;
+        let mut documents: Vec<Document> = events.iter().map(document).collect();
+        let stored = &self.collections.events;
+        let Err(error) = stored.insert_many(&documents).ordered(false).await else {
+            return Ok(());
+        };
+        let Some((duplicates, rejected)) = unstored(&error) else {
+            return Err(classify(error));
+        };
+        let duplicates = duplicates.iter().filter_map(|at| events.get(*at));
+        self.verify_stored(channel_ref, &duplicates.collect::<Vec<_>>())
+            .await?;
+        let mut uncopied = Vec::new();
+        for at in rejected {
+            let document = documents.get_mut(at).map(std::mem::take);
+            let mut document = document.ok_or_else(|| classify(error.clone()))?;
+            remove_copied_members(&mut document);
+            uncopied.push(document);
         }
-        Ok(())
+        if uncopied.is_empty() {
+            return Ok(());
+        }
+        let inserted = stored.insert_many(uncopied).ordered(false).await;
+        inserted.map(drop).map_err(classify)
     }
 
-    /// Checks that the event stored at this serial is the same one.
-    async fn verify_stored(&self, channel_ref: &ChannelRef, event: &Event) -> StorageResult<()> {
-        let id = doc! { "_id": channel_ref.event_id(value::signed(event.position.serial)) };
-        match self
+    /// Checks that the events stored at these serials are the same ones.
+    async fn verify_stored(
+        &self,
+        channel_ref: &(impl Fn(&ChannelName) -> ChannelRef + Sync),
+        events: &[&Event],
+    ) -> StorageResult<()> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let id = |event: &&Event| {
+            channel_ref(&event.new.channel).event_id(value::signed(event.position.serial))
+        };
+        let ids: Vec<String> = events.iter().map(id).collect();
+        let found = self
             .collections
             .events
-            .find_one(id)
-            .projection(doc! { "mid": 1 })
-            .await
-            .map_err(classify)?
-        {
-            Some(stored) if value::text(&stored, "mid")? == &*event.new.mid.0 => Ok(()),
-            Some(_) => Err(StorageError::Conflict("serial")),
-            None => Err(StorageError::Conflict("mid")),
+            .find(doc! { "_id": { "$in": &ids } });
+        let mut stored = HashMap::new();
+        for document in all(found.projection(doc! { "mid": 1 })).await? {
+            let id = value::text(&document, "_id")?.to_owned();
+            stored.insert(id, value::text(&document, "mid")?.to_owned());
         }
+        for (id, event) in ids.iter().zip(events) {
+            match stored.get(id) {
+                Some(mid) if *mid == *event.new.mid.0 => {}
+                Some(_) => return Err(StorageError::Conflict("serial")),
+                None => return Err(StorageError::Conflict("mid")),
+            }
+        }
+        Ok(())
     }
 }
 
