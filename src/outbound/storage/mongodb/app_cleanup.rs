@@ -110,6 +110,8 @@ impl MongoStore {
             doc! { "instance": claim_instance(ident.as_str()) },
         );
         let collections = &self.collections;
+        // Before another app can have the ident, whose events would get the serials that a writer has cached.
+        collections.count_removal().await?;
         // First, because an append is valid where it finds its head afterwards.
         let heads = collections.heads.delete_many(own.clone());
         heads.await.map_err(classify)?;

@@ -105,16 +105,37 @@ impl Collections {
         collection: &Collection<Document>,
         count: i64,
     ) -> StorageResult<i64> {
+        let counter = self.advance_counter(collection, "seq", count).await?;
+        value::int(&counter, "seq")
+    }
+
+    /// Allocates `count` ids of events; returns the last, and how often the data of an app had been removed by then.
+    pub(super) async fn allocate_event_ids(&self, count: i64) -> StorageResult<(i64, i64)> {
+        let counter = self.advance_counter(&self.events, "seq", count).await?;
+        let removals = value::maybe_int(&counter, "removals")?;
+        Ok((value::int(&counter, "seq")?, removals.unwrap_or(0)))
+    }
+
+    /// Lets every append from now on know that the data of an app is removed.
+    pub(super) async fn count_removal(&self) -> StorageResult<()> {
+        let counter = self.advance_counter(&self.events, "removals", 1).await;
+        counter.map(drop)
+    }
+
+    async fn advance_counter(
+        &self,
+        collection: &Collection<Document>,
+        member: &str,
+        count: i64,
+    ) -> StorageResult<Document> {
         let counter = doc! { "_id": format!("{}:id", collection.name()) };
-        let taken = upsert(|| {
-            let counters = &self.counters;
-            let take = doc! { "$inc": { "seq": count } };
-            let taken = counters.find_one_and_update(counter.clone(), take);
+        let counter = upsert(|| {
+            let take = doc! { "$inc": { member: count } };
+            let taken = self.counters.find_one_and_update(counter.clone(), take);
             let taken = taken.upsert(true);
             taken.return_document(ReturnDocument::After)
-        })
-        .await?;
-        value::int(&taken.unwrap_or_default(), "seq")
+        });
+        Ok(counter.await?.unwrap_or_default())
     }
 
     /// Allocates one id.

@@ -143,7 +143,9 @@ impl MongoStore {
         batch: &mut AppendBatch<'_>,
     ) -> StorageResult<()> {
         let chunk = batch.chunk(self.insert_limit);
-        let inserts = self.assign_positions(appends, batch, &chunk).await?;
+        let Some(inserts) = self.assign_positions(appends, batch, &chunk).await? else {
+            return self.refresh_apps(appends, batch).await;
+        };
         let before = appends.pending.len();
         appends.unacknowledged = inserts.len();
         appends.pending.extend(inserts);
@@ -190,13 +192,33 @@ impl MongoStore {
         Ok(())
     }
 
-    /// Assigns serials and then ids to events, so that both grow together within a channel across all writers.
+    /// Reads the ids of the queued events' apps again, and sets the results of those without an app.
+    async fn refresh_apps(
+        &self,
+        appends: &mut AppendState,
+        batch: &mut AppendBatch<'_>,
+    ) -> StorageResult<()> {
+        let events = batch.events;
+        let app_of = |index: usize| events.get(index).map(|event| &event.app);
+        let apps = batch.queue.iter().filter_map(|(index, _)| app_of(*index));
+        appends.app_ids = self.app_ids(apps).await?;
+        for (index, _) in std::mem::take(&mut batch.queue) {
+            match app_of(index).and_then(|app| appends.app_ids.get(app)) {
+                Some(app_id) => batch.queue.push_back((index, *app_id)),
+                None => batch.set_result(index, Err(StorageError::NotFound)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Assigns serials and then ids to events, so that both grow together within a channel across all writers; `None` where an
+    /// app was deleted since its id was read.
     async fn assign_positions(
         &self,
         appends: &mut AppendState,
         batch: &AppendBatch<'_>,
         chunk: &[(usize, i64)],
-    ) -> StorageResult<Vec<PendingInsert>> {
+    ) -> StorageResult<Option<Vec<PendingInsert>>> {
         let due: Vec<(bool, Option<&str>)> = chunk
             .iter()
             .map(|(index, _)| {
@@ -220,12 +242,18 @@ impl MongoStore {
             .collect();
         self.load_heads(appends, &chunk).await?;
         let count = value::signed(chunk.len());
-        let first = self
-            .collections
-            .allocate_ids(&self.collections.events, count)
-            .await?
-            - count
-            + 1;
+        let (last, removals) = self.collections.allocate_event_ids(count).await?;
+        if appends.removals.replace(removals) != Some(removals) {
+            let queued = || {
+                let event = |(index, id): &(usize, i64)| Some((batch.events.get(*index)?, *id));
+                batch.queue.iter().filter_map(event)
+            };
+            appends.app_ids = self.app_ids(queued().map(|(event, _)| &event.app)).await?;
+            if !queued().all(|(event, id)| appends.app_ids.get(&event.app) == Some(&id)) {
+                return Ok(None);
+            }
+        }
+        let first = last - count + 1;
         let mut heads: HashMap<String, i64> = HashMap::new();
         let mut inserts = Vec::with_capacity(chunk.len());
         for (((event, channel_ref), id), (is_uncopied, due)) in
@@ -250,7 +278,7 @@ impl MongoStore {
                 document,
             });
         }
-        Ok(inserts)
+        Ok(Some(inserts))
     }
 
     /// Reads the heads that are not cached.

@@ -21,8 +21,9 @@ use crate::outbound::storage::mongodb::{MongoStore, value};
 pub(in super::super) struct AppendState {
     /// Cached serials of heads by their `_id`. Other instances may have appended since.
     pub(super) heads: HashMap<String, i64>,
-    /// The ids of apps; one may have been deleted since, which the confirmation of its events finds.
+    /// The ids of apps that existed after this many removals. An app that is deleted afterwards is found by the confirmation.
     pub(super) app_ids: HashMap<AppIdent, i64>,
+    pub(super) removals: Option<i64>,
     /// Inserts that are not confirmed.
     pub(super) pending: Vec<PendingInsert>,
     /// Number of inserts at the end of `pending` without a response.
