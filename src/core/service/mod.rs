@@ -30,6 +30,7 @@ mod console_sessions;
 mod direct;
 mod health;
 mod history;
+mod id_sequence;
 mod login_throttle;
 mod mail;
 mod mail_unsubscribe;
@@ -65,10 +66,7 @@ mod webhooks;
 mod work_in_progress;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-use data_encoding::HEXLOWER;
 
 pub use apn::{ApnIdentity, ApnIdentityError, GivenApnIdentity};
 pub use app_cache::AppCache;
@@ -113,8 +111,9 @@ pub use user_tokens::{HoldTokenError, TokenAccessError, TokenHeld, UserTokenErro
 pub use vapid::{GivenVapid, NewVapidKeyError, VapidError};
 pub use webhooks::{OutboxSender, Reconciler, WebhookLog, WebhookQueue, WebhookRules};
 
+use self::id_sequence::IdSequence;
 use super::answers::AnswerBudget;
-use super::auth::{self, RandomError};
+use super::auth::RandomError;
 use super::hub::Hub;
 use super::model::{AppIdent, ChannelName, Limits, MailAccount, Mid, PublishId, ServerEvent};
 use super::ports::{
@@ -208,10 +207,8 @@ pub struct Service {
     admission: connect::Admission,
     open_publishes: open_publish::OpenPublishRates,
     answers: AnswerBudget,
-    /// The random part of this process's event ids.
-    process: String,
-    mids: AtomicU64,
-    publishes: AtomicU64,
+    mids: IdSequence,
+    publishes: IdSequence,
 }
 
 impl Service {
@@ -232,9 +229,8 @@ impl Service {
             admission,
             open_publishes: open_publish::OpenPublishRates::default(),
             answers,
-            process: auth::random_hex::<8>()?,
-            mids: AtomicU64::new(0),
-            publishes: AtomicU64::new(0),
+            mids: IdSequence::new()?,
+            publishes: IdSequence::new()?,
         })
     }
 
@@ -276,25 +272,14 @@ impl Service {
         &self.rules
     }
 
-    /// A new event id: the process's random number and a counter, 32 hex digits.
     fn new_mid(&self) -> Mid {
-        Mid(self.numbered(&self.mids).into())
+        Mid(self.mids.next().into())
     }
 
-    /// A new id for the copies of one publish, of the same form. It has a counter of its own, without gaps: connections
-    /// detect duplicates by it.
+    /// A new id for the copies of one publish. It has a sequence of its own, without gaps: connections detect duplicates by
+    /// it. It differs from each `mid`: a notification is sent once a target and publish, and a single event is its own publish.
     fn new_publish_id(&self) -> PublishId {
-        PublishId(self.numbered(&self.publishes).into())
-    }
-
-    fn numbered(&self, counter: &AtomicU64) -> String {
-        let mut text = String::with_capacity(self.process.len() + 16);
-        text.push_str(&self.process);
-        HEXLOWER.encode_append(
-            &counter.fetch_add(1, Ordering::Relaxed).to_be_bytes(),
-            &mut text,
-        );
-        text
+        PublishId(self.publishes.next().into())
     }
 }
 

@@ -11,10 +11,8 @@ mod event;
 mod state;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use data_encoding::HEXLOWER;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
@@ -23,6 +21,7 @@ use self::event::RowEvent;
 pub use self::state::RowState;
 use self::state::StateCell;
 use super::append_queue::{AppendQueue, InsertedRow, PendingAppend, ReplyTo};
+use super::id_sequence::IdSequence;
 use super::{AppCache, NotificationQueue};
 use crate::core::auth::{self, RandomError};
 use crate::core::error::StorageError;
@@ -68,9 +67,7 @@ pub(super) struct RowParts {
 pub struct RowPublisher {
     parts: RowParts,
     holder: String,
-    /// The random part of its event ids.
-    process: String,
-    mids: AtomicU64,
+    mids: IdSequence,
     state: StateCell,
 }
 
@@ -104,8 +101,7 @@ impl RowPublisher {
         Ok(Self {
             parts,
             holder: auth::random_hex::<8>()?,
-            process: auth::random_hex::<8>()?,
-            mids: AtomicU64::new(0),
+            mids: IdSequence::new()?,
             state,
         })
     }
@@ -319,9 +315,7 @@ impl RowPublisher {
         Ok(true)
     }
 
-    /// A new event id, of the same form as those of other publishes.
     fn new_mid(&self) -> Mid {
-        let number = self.mids.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-        Mid([&*self.process, &HEXLOWER.encode(&number)].concat().into())
+        Mid(self.mids.next().into())
     }
 }
