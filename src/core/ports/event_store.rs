@@ -53,8 +53,8 @@ pub trait EventStore: Send + Sync {
     ///
     /// # Errors
     /// `NotFound` for an event of an unknown app, `Conflict("mid")` for a `mid` that the app has stored already (SQL: any app);
-    /// of the other events, on SQL, all succeed or none. An event with an error was not stored, except that with `Unavailable` it may be: see
-    /// [`EventStore::positions`].
+    /// of the other events, on SQL, all succeed or none. An event with an error was not stored, except that with `Unavailable` it
+    /// may be: see [`EventStore::positions`].
     async fn append(&self, events: &[NewEvent]) -> Vec<Result<Position, StorageError>> {
         self.append_due(events, &[]).await
     }

@@ -144,7 +144,8 @@ impl MongoStore {
     ) -> StorageResult<()> {
         let chunk = batch.chunk(self.insert_limit);
         let Some(inserts) = self.assign_positions(appends, batch, &chunk).await? else {
-            return self.refresh_apps(appends, batch).await;
+            batch.set_apps(&appends.app_ids);
+            return Ok(());
         };
         let before = appends.pending.len();
         appends.unacknowledged = inserts.len();
@@ -188,25 +189,6 @@ impl MongoStore {
             appends
                 .heads
                 .insert(insert.channel_ref.head_id(), insert.serial);
-        }
-        Ok(())
-    }
-
-    /// Reads the ids of the queued events' apps again, and sets the results of those without an app.
-    async fn refresh_apps(
-        &self,
-        appends: &mut AppendState,
-        batch: &mut AppendBatch<'_>,
-    ) -> StorageResult<()> {
-        let events = batch.events;
-        let app_of = |index: usize| events.get(index).map(|event| &event.app);
-        let apps = batch.queue.iter().filter_map(|(index, _)| app_of(*index));
-        appends.app_ids = self.app_ids(apps).await?;
-        for (index, _) in std::mem::take(&mut batch.queue) {
-            match app_of(index).and_then(|app| appends.app_ids.get(app)) {
-                Some(app_id) => batch.queue.push_back((index, *app_id)),
-                None => batch.set_result(index, Err(StorageError::NotFound)),
-            }
         }
         Ok(())
     }
@@ -337,6 +319,17 @@ impl AppendBatch<'_> {
         };
         let event = self.events.get(index);
         event.is_some_and(|event| !event.payload.extra.is_empty()) && self.uncopied.insert(index)
+    }
+
+    /// Gives the queued events the ids of their apps, and sets the results of those without an app.
+    fn set_apps(&mut self, app_ids: &HashMap<AppIdent, i64>) {
+        for (index, _) in std::mem::take(&mut self.queue) {
+            let event = self.events.get(index);
+            match event.and_then(|event| app_ids.get(&event.app)) {
+                Some(app_id) => self.queue.push_back((index, *app_id)),
+                None => self.set_result(index, Err(StorageError::NotFound)),
+            }
+        }
     }
 
     /// The first part of the queue that fits into one insert: at least one event, and at most `limit`.
